@@ -1,0 +1,31 @@
+"""Image classification."""
+
+import keras
+
+POOLS = ("token", "mean")
+
+
+def classify(backbone, classes, pool="mean", dropout=0.0):
+    """Returns `backbone` followed by a linear classifier, whose output is the logits (B, classes) in float32.
+
+    `pool` "token" reads the first prefix token, "mean" the mean of the map's cells. With 0 classes the
+    backbone itself is returned.
+    """
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
+        raise ValueError(f"classes is an int, 0 for no head, not {classes!r}")
+    if pool not in POOLS:
+        raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
+    if classes == 0:
+        return backbone
+    features = backbone.output
+    if pool == "token":
+        if "prefix" not in features:
+            raise ValueError(f"{backbone.name} has no token to pool; use pool='mean'")
+        x = features["prefix"][:, 0]
+    else:
+        x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(features["map"])
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="head_dropout")(x)
+    # float32 even under a mixed policy: a loss over logits of 8 bits of precision is too coarse
+    logits = keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name="head")(x)
+    return keras.Model(backbone.input, logits, name=backbone.name)

@@ -1,0 +1,29 @@
+"""The parts that models are made of; each knows shapes, none knows a model."""
+
+from keras_vit import backend
+
+backend.load("keras")
+
+from keras_vit.layers.attention import MultiHeadAttention  # noqa: E402
+from keras_vit.layers.block import TransformerBlock  # noqa: E402
+from keras_vit.layers.inputs import image_input, pair  # noqa: E402
+from keras_vit.layers.mlp import Mlp  # noqa: E402
+from keras_vit.layers.patch import PatchEmbed  # noqa: E402
+from keras_vit.layers.position import PositionEmbedding  # noqa: E402
+from keras_vit.layers.residual import DropPath, LayerScale  # noqa: E402
+from keras_vit.layers.tokens import ClassToken, ToMap, ToTokens  # noqa: E402
+
+__all__ = [
+    "ClassToken",
+    "DropPath",
+    "LayerScale",
+    "Mlp",
+    "MultiHeadAttention",
+    "PatchEmbed",
+    "PositionEmbedding",
+    "ToMap",
+    "ToTokens",
+    "TransformerBlock",
+    "image_input",
+    "pair",
+]

@@ -1,0 +1,108 @@
+"""Scaled dot-product attention over the tokens of an image."""
+
+import keras
+from keras import ops
+
+_QKV_BIAS = (True, False, "qv")
+
+
+@keras.saving.register_keras_serializable("keras_vit")
+class MultiHeadAttention(keras.layers.Layer):
+    """Lets every token look at all tokens: (B, N, D) to (B, N, D).
+
+    Vaswani et al. 2017 (arXiv 1706.03762), softmax(q k^T / sqrt(d)) v in `heads` heads of d =
+    `head_width` numbers (D / heads unless given). One projection makes q, k and v. `qkv_bias` "qv" leaves
+    the keys without a bias, as BEiT does; `qk_norm` layer-normalises queries and keys by head.
+    `dropout` acts on the matrix in training only, and costs nothing at inference.
+    """
+
+    def __init__(
+        self,
+        heads,
+        head_width=None,
+        qkv_bias=True,
+        out_bias=True,
+        qk_norm=False,
+        dropout=0.0,
+        epsilon=1e-6,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if qkv_bias not in _QKV_BIAS:
+            raise ValueError(f"qkv_bias is True, False or 'qv', not {qkv_bias!r}")
+        self.heads = heads
+        self.head_width = head_width
+        self.qkv_bias = qkv_bias
+        self.out_bias = out_bias
+        self.qk_norm = qk_norm
+        self.dropout = dropout
+        self.epsilon = epsilon
+
+    def build(self, shape):
+        width = shape[-1]
+        if self.head_width is None and width % self.heads:
+            raise ValueError(f"a width of {width} can't be shared among {self.heads} heads; give head_width")
+        self.size = self.head_width or width // self.heads
+        inner = self.heads * self.size
+        options = {"dtype": self.dtype_policy}
+        self.qkv = keras.layers.Dense(3 * inner, use_bias=self.qkv_bias is True, name="qkv", **options)
+        self.qkv.build(shape)
+        self.out = keras.layers.Dense(width, use_bias=self.out_bias, name="out", **options)
+        self.out.build((*shape[:-1], inner))
+        self.drop = keras.layers.Dropout(self.dropout, name="drop", **options)
+        if self.qkv_bias == "qv":
+            self.bias_q = self.add_weight((inner,), "zeros", name="bias_q")
+            self.bias_v = self.add_weight((inner,), "zeros", name="bias_v")
+        if self.qk_norm:
+            heads = (*shape[:-1], self.heads, self.size)
+            self.norm_q = keras.layers.LayerNormalization(epsilon=self.epsilon, name="norm_q", **options)
+            self.norm_k = keras.layers.LayerNormalization(epsilon=self.epsilon, name="norm_k", **options)
+            self.norm_q.build(heads)
+            self.norm_k.build(heads)
+
+    def call(self, x, bias=None, rotary=None, training=None, return_scores=False):
+        """Attends; with `return_scores` returns also the matrix (B, heads, N, N), before dropout.
+
+        `bias` (heads, N, N) or (B, heads, N, N) is added to the logits. `rotary` is a pair (sin, cos) of
+        (N, d) or (heads, N, d) by which neighbouring numbers of queries and keys are turned.
+        """
+        q, k, v = self._project(x)
+        if rotary is not None:
+            q, k = rotate(q, *rotary), rotate(k, *rotary)
+        if bias is not None and len(bias.shape) == 3:
+            bias = bias[None]
+        if return_scores or keras.backend.backend() == "tensorflow" or (training and self.dropout):
+            attended, scores = self._explicit(q, k, v, bias, training)
+        else:  # JAX and PyTorch have fused kernels, TensorFlow has none
+            attended = ops.dot_product_attention(*(ops.swapaxes(each, 1, 2) for each in (q, k, v)), bias=bias)
+        attended = ops.reshape(attended, (-1, ops.shape(x)[1], self.heads * self.size))
+        return (self.out(attended), scores) if return_scores else self.out(attended)
+
+    def _project(self, x):
+        """Returns q, k and v, each (B, heads, N, d)."""
+        qkv = self.qkv(x)
+        if self.qkv_bias == "qv":
+            q, v = ops.convert_to_tensor(self.bias_q), ops.convert_to_tensor(self.bias_v)
+            qkv = qkv + ops.concatenate([q, ops.zeros_like(q), v])
+        qkv = ops.reshape(qkv, (-1, ops.shape(x)[1], 3, self.heads, self.size))
+        q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)
+        return (self.norm_q(q), self.norm_k(k), v) if self.qk_norm else (q, k, v)
+
+    def _explicit(self, q, k, v, bias, training):
+        """Returns the attended values (B, N, heads, d) and the matrix that weighed them."""
+        logits = ops.matmul(q * self.size**-0.5, ops.swapaxes(k, 2, 3))
+        if bias is not None:
+            logits = logits + ops.cast(bias, logits.dtype)
+        scores = ops.cast(ops.softmax(ops.cast(logits, "float32")), self.compute_dtype)
+        attended = ops.matmul(self.drop(scores, training=training), v)
+        return ops.swapaxes(attended, 1, 2), scores
+
+
+def rotate(x, sin, cos):
+    """Turns each pair of neighbouring numbers of `x` (B, heads, N, d) by its angle (Su et al. 2021, arXiv 2104.09864).
+
+    `sin` and `cos` are (N, d) or (heads, N, d), each angle standing twice, once for each of its pair.
+    """
+    pairs = ops.reshape(x, (*ops.shape(x)[:-1], x.shape[-1] // 2, 2))
+    turned = ops.reshape(ops.stack([-pairs[..., 1], pairs[..., 0]], axis=-1), ops.shape(x))
+    return x * ops.cast(cos, x.dtype) + turned * ops.cast(sin, x.dtype)

@@ -1,0 +1,72 @@
+"""The transformer block of the Vision Transformer."""
+
+import keras
+
+from keras_vit.layers.attention import MultiHeadAttention
+from keras_vit.layers.mlp import Mlp
+from keras_vit.layers.residual import DropPath, LayerScale
+
+
+@keras.saving.register_keras_serializable("keras_vit")
+class TransformerBlock(keras.layers.Layer):
+    """Adds pre-normed attention, then a pre-normed MLP: (B, N, D) to (B, N, D).
+
+    Dosovitskiy et al. 2021 (arXiv 2010.11929), equations 2 and 3. `hidden` is the width of the MLP;
+    `layer_scale` the value at which each branch's LayerScale begins, None for no LayerScale;
+    `drop_path` the share of samples that skip a branch in training.
+    """
+
+    def __init__(
+        self,
+        heads,
+        hidden,
+        head_width=None,
+        qkv_bias=True,
+        qk_norm=False,
+        activation="gelu",
+        layer_scale=None,
+        drop_path=0.0,
+        dropout=0.0,
+        attention_dropout=0.0,
+        epsilon=1e-6,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = {"dtype": self.dtype_policy}
+        self.norm1 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm1", **policy)
+        self.attention = MultiHeadAttention(
+            heads, head_width, qkv_bias, qk_norm=qk_norm, dropout=attention_dropout, epsilon=epsilon,
+            name="attention", **policy,
+        )  # fmt: skip
+        self.norm2 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm2", **policy)
+        self.mlp = Mlp(hidden, activation, dropout, name="mlp", **policy)
+        self.drop = keras.layers.Dropout(dropout, name="drop", **policy)
+        self.drop_path1 = DropPath(drop_path, name="drop_path1", **policy)
+        self.drop_path2 = DropPath(drop_path, name="drop_path2", **policy)
+        self.scale1 = self.scale2 = None
+        if layer_scale is not None:
+            self.scale1 = LayerScale(layer_scale, name="scale1", **policy)
+            self.scale2 = LayerScale(layer_scale, name="scale2", **policy)
+
+    def build(self, shape):
+        for part in (self.norm1, self.attention, self.norm2, self.mlp, self.drop_path1, self.drop_path2):
+            part.build(shape)
+        for scale in filter(None, (self.scale1, self.scale2)):
+            scale.build(shape)
+
+    def call(self, x, bias=None, rotary=None, training=None):
+        attended = self.attention(self.norm1(x), bias=bias, rotary=rotary, training=training)
+        x = x + self._branch(self.drop(attended, training=training), self.scale1, self.drop_path1, training)
+        widened = self.mlp(self.norm2(x), training=training)
+        return x + self._branch(widened, self.scale2, self.drop_path2, training)
+
+    def attention_scores(self, x, bias=None, rotary=None):
+        """Returns the matrix (B, heads, N, N) by which this block's attention weighs the tokens of its input `x`."""
+        return self.attention(self.norm1(x), bias=bias, rotary=rotary, return_scores=True)[1]
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    @staticmethod
+    def _branch(x, scale, drop_path, training):
+        return drop_path(x if scale is None else scale(x), training=training)

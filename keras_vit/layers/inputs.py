@@ -1,0 +1,38 @@
+"""The input of every model, and the one place where its size is checked."""
+
+import keras
+
+
+def pair(size, name="image_size"):
+    """Returns `size`, an int or an (h, w) pair of positive ints, as a tuple (h, w)."""
+    both = (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
+    if not (isinstance(both, (tuple, list)) and len(both) == 2 and all(_positive(side) for side in both)):
+        raise ValueError(f"{name} is a positive int or a pair (height, width) of them, not {size!r}")
+    return tuple(int(side) for side in both)
+
+
+def image_input(image_size, channels=3, multiple=1, least=1):
+    """Returns the keras.Input "images" of shape (B, h, w, channels), of open size where `image_size` is None.
+
+    Raises ValueError for a size that is smaller than `least` or no multiple of `multiple` (both a side
+    in pixels, or a pair), such as an image that the patch doesn't divide.
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError("keras_vit's maps are channels_last; set image_data_format so in keras.json")
+    if not _positive(channels):
+        raise ValueError(f"channels is a positive int, not {channels!r}")
+    if image_size is None:
+        return keras.Input((None, None, channels), name="images")
+    size, multiple, least = pair(image_size), pair(multiple, "multiple"), pair(least, "least")
+    for side, step, low in zip(size, multiple, least, strict=True):
+        low = max(low, step)
+        if side < low:
+            raise ValueError(f"image_size {image_size!r} is too small: its sides must be {low} or more")
+        if side % step:
+            down = side - side % step
+            raise ValueError(f"image_size {image_size!r} is no multiple of {step}: {down} or {down + step} would be")
+    return keras.Input((*size, channels), name="images")
+
+
+def _positive(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

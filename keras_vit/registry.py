@@ -1,0 +1,146 @@
+"""Names to model families: a family is a module with one registered function; no list of them exists."""
+
+import dataclasses
+import difflib
+import importlib
+import warnings
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from keras_vit.offers import Offer, installed
+
+_registered = {}  # family name -> {module name: Family}
+
+
+class ZooError(ValueError):
+    """A name, an override or a plug-in that the registry can't serve; the message says what it can."""
+
+
+class Family(NamedTuple):
+    """A registered family; `register` says what its fields are."""
+
+    name: str
+    module: str
+    make: object
+    variants: dict
+    sources: dict
+    small: object
+
+
+def register(variants, sources=None, small=None):
+    """Registers the decorated function `config -> keras.Model` as the family of its own name.
+
+    `variants` maps the rest of a model's name ("b16" of "vit-b16", "" for the bare family name) to a
+    frozen dataclass, whose fields are what `build` lets a caller override. `sources` maps publishers to
+    the keras_vit.weights.Source of their checkpoints. `small` is a configuration of a few thousand
+    weights for the contract test; without it the test takes the first variant.
+    """
+
+    def decorate(make):
+        family = Family(make.__name__, make.__module__, make, dict(variants), dict(sources or {}), small)
+        if not family.variants:
+            raise ZooError(f"family {family.name!r} of {family.module} has an empty table of variants")
+        for row, config in [*family.variants.items(), *([("small", small)] if small else [])]:
+            if not dataclasses.is_dataclass(config) or isinstance(config, type):
+                raise ZooError(f"variant {row!r} of {family.name!r} is {config!r}, not a dataclass instance")
+        _registered.setdefault(family.name, {})[family.module] = family
+        return make
+
+    return decorate
+
+
+def _offers():
+    offers = installed()
+    for name, modules in _registered.items():
+        known = {offer.module for offer in offers.get(name, [])}
+        offers.setdefault(name, []).extend(Offer(m, "registered by hand") for m in modules if m not in known)
+    return offers
+
+
+def list_families():
+    """Returns the names of all families, installed and registered; loads neither Keras nor a plug-in."""
+    return sorted(_offers())
+
+
+def family(name):
+    """Returns the Family called `name`, importing its module; ZooError where that can't be done."""
+    offers = _offers()
+    if name not in offers:
+        raise ZooError(f"no family {name!r}{_close(name, offers)}; the families are {', '.join(sorted(offers))}")
+    if len(offers[name]) > 1:
+        both = " and ".join(sorted(map(str, offers[name])))
+        raise ZooError(f"{name!r} is offered by {both}: uninstall one, or rename the one you registered")
+    (offer,) = offers[name]
+    if offer.module not in _registered.get(name, {}):
+        _load(name, offer)
+    return _registered[name][offer.module]
+
+
+def _load(name, offer):
+    importlib.import_module("keras_vit.backend").load("keras")  # a missing TensorFlow is no plug-in's fault
+    try:
+        importlib.import_module(offer.module)
+    except Exception as error:
+        raise ZooError(f"{offer}, which offers {name!r}, failed: {error!r}; update or uninstall it") from error
+    if offer.module not in _registered.get(name, {}):
+        raise ZooError(
+            f"{offer} offers {name!r} but registers no such family; "
+            f"it needs a function {name}(config) under @keras_vit.register(VARIANTS)"
+        )
+
+
+def list_models(pattern="*"):
+    """Returns the sorted names of the models that match the wildcard `pattern`, such as "vit-*".
+
+    Imports the families that can match. A family that fails to load is left out with a warning.
+    """
+    names = []
+    for start in list_families():
+        if not fnmatchcase(start, pattern.partition("-")[0]):
+            continue
+        try:
+            names += [join(start, row) for row in family(start).variants]
+        except ZooError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def build(name, weights=None, **overrides):
+    """Builds the model called `name`, such as "vit-b16", its configuration changed by `overrides`.
+
+    `weights` is the path of a checkpoint that `load_weights` understands. The model's `name` is `name`.
+    Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
+    """
+    found, config = resolve(name, overrides)
+    model = found.make(config)
+    model.name = name
+    if weights is not None:
+        importlib.import_module("keras_vit.weights").load_weights(model, weights)
+    return model
+
+
+def resolve(name, overrides=None):
+    """Returns the Family and the config of the model `name`, its fields replaced by `overrides`."""
+    if not isinstance(name, str):
+        raise ZooError(f"a model is named by a string such as 'vit-b16', not by {name!r}")
+    start, _, row = name.partition("-")
+    found = family(start)
+    if row not in found.variants:
+        known = [join(start, each) for each in found.variants]
+        raise ZooError(f"no model {name!r}{_close(name, known)}; {start} comes as {', '.join(known)}")
+    config, overrides = found.variants[row], overrides or {}
+    known = [field.name for field in dataclasses.fields(config) if field.init]
+    if unknown := sorted(set(overrides) - set(known)):
+        close = _close(unknown[0], known)
+        raise ZooError(f"{name} has no option {', '.join(map(repr, unknown))}{close}; it has {', '.join(known)}")
+    return found, dataclasses.replace(config, **overrides)
+
+
+def join(start, row):
+    """Returns the name of the variant `row` of the family `start`."""
+    return f"{start}-{row}" if row else start
+
+
+def _close(name, known):
+    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,0 +1,260 @@
+"""The contract that every model family keeps: our own suite runs it over the zoo, a plug-in's author over theirs."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_vit import registry
+from keras_vit.weights import load_weights
+
+CLASSES = 7
+
+
+def check_family(name, parameters=None):
+    """Runs every check of `CHECKS` on the family called `name`; AssertionError says which promise it broke.
+
+    `parameters` maps model names to the published numbers of trainable weights, where there are such.
+    """
+    for check in CHECKS:
+        check(name)
+    for model, expected in (parameters or {}).items():
+        found = count_parameters(model)
+        assert found == expected, f"{model} has {found:,} trainable weights, not {expected:,}"
+
+
+def count_parameters(name, **overrides):
+    """Returns the number of trainable weights of the model called `name`, allocating none of them."""
+    found, config = registry.resolve(name, overrides)
+
+    def count():
+        with keras.StatelessScope(initialize_variables=False):
+            return sum(int(np.prod(weight.shape)) for weight in found.make(config).trainable_weights)
+
+    # Keras keeps the unborn weights for later in the state of the thread: one that ends forgets them
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(count).result()
+
+
+def randomise(model, seed=0):
+    """Moves every weight of `model` away from its initial value, so that no zero hides a fault."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.path.endswith("variance"):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        else:
+            weight.assign(np.asarray(weight) + rng.normal(0, 0.1, weight.shape))
+    return model
+
+
+def small(name, **overrides):
+    """Returns the small model of the family called `name`, with random weights."""
+    found, config = _small(name)
+    known = {field.name for field in fields(config)}
+    for needed in ("image_size", "channels", "classes"):
+        assert needed in known, f"the configuration of {name} lacks the field {needed!r}"
+    model = found.make(replace(config, **{"classes": CLASSES, **overrides}))
+    model.name = registry.join(name, next(iter(found.variants)))
+    return randomise(model)
+
+
+def check_variants(name):
+    """Every variant can be built and has weights."""
+    for row in registry.family(name).variants:
+        assert count_parameters(registry.join(name, row)) > 0
+
+
+def check_outputs(name):
+    """A classifier gives finite float32 logits; a backbone gives "map", maybe "prefix", maybe a map per stage."""
+    logits = _run(small(name), 2)
+    assert logits.shape == (2, CLASSES) and logits.dtype == "float32" and np.isfinite(logits).all()
+    assert logits.std() > 0, "the logits don't depend on anything"
+    backbone = small(name, classes=0)
+    assert backbone.input.name == "images", f"the input is called {backbone.input.name!r}, not 'images'"
+    features = _run(backbone, 2)
+    stages = [f"stage_{i}" for i in range(sum(key.startswith("stage_") for key in features))]
+    assert set(features) - {"prefix"} == {"map", *stages}, f"a backbone gives {set(features)}"
+    assert features["map"].ndim == 4, f"the map is {features['map'].shape}, not (B, h, w, D)"
+    sides = [features[key].shape[1] for key in stages]
+    assert sides == sorted(sides, reverse=True), f"the maps of the stages grow: {sides}"
+    assert not stages or features[stages[-1]].shape[1:3] == features["map"].shape[1:3]
+    if "prefix" in features:
+        assert features["prefix"].shape[::2] == (2, features["map"].shape[3])
+
+
+def check_names(name):
+    """Two models of one configuration name their weights alike, each weight by a name of its own."""
+    first, second = ([weight.path for weight in small(name).weights] for _ in range(2))
+    assert first == second, f"a layer lacks a name: {sorted(set(first) ^ set(second))}"
+    assert len(set(first)) == len(first), "two weights have one name"
+
+
+def check_sizes(name):
+    """The same weights run at twice the size and on an image that is no square; size None takes them all."""
+    _, config = _small(name)
+    height, width = _size(config)
+    if not _any_size(config):
+        try:
+            small(name, image_size=None)
+        except ValueError as error:
+            assert "image_size" in str(error), f"the refusal of image_size=None doesn't name it: {error}"
+            return
+        raise AssertionError(f"{name} says any_size=False but builds with image_size=None")
+    sizes = [(height, width), (2 * height, 2 * width), (height, 2 * width)]
+    fixed = [small(name, image_size=size) for size in sizes]
+    opened = small(name, image_size=None)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.weights.h5"
+        opened.save_weights(path)
+        for size, model in zip(sizes, fixed, strict=True):
+            load_weights(model, path)
+            images = _images(1, (*size, config.channels))
+            _close(_call(model, images), _call(opened, images), 1e-4, f"image_size=None differs at {size}")
+
+
+def check_channels(name):
+    """Images of 1 and of 5 channels are taken."""
+    for channels in (1, 5):
+        assert _run(small(name, channels=channels), 2).shape == (2, CLASSES)
+
+
+def check_precision(name):
+    """Under mixed_bfloat16 weights and logits stay float32 and the logits near those of float32."""
+    before = keras.config.dtype_policy()
+    exact = small(name)
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        mixed = small(name)
+    finally:
+        keras.config.set_dtype_policy(before)
+    mixed.set_weights(exact.get_weights())
+    assert {str(weight.dtype) for weight in mixed.trainable_weights} == {"float32"}
+    used = {layer.compute_dtype for layer in mixed._flatten_layers(include_self=False) if layer.weights}
+    assert "bfloat16" in used, "no layer computes in bfloat16: pass the policy on to inner layers"
+    logits = _run(mixed, 2)
+    assert logits.dtype == "float32"
+    _close(logits, _run(exact, 2), 0.1, "bfloat16 is far from float32")
+
+
+def check_saving(name):
+    """A saved model loads, computes the same, and saves again."""
+    model, images = small(name), _images(2, small(name).input.shape[1:])
+    expected = _call(model, images)
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(2):
+            path = Path(folder) / f"{i}.keras"
+            model.save(path)
+            model = keras.models.load_model(path)
+            _close(_call(model, images), expected, 1e-5, "the loaded model differs")
+
+
+def check_weights(name):
+    """Weights saved to a file load into a new model by load_weights, all of them."""
+    model, other = small(name), randomise(small(name), seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.weights.h5"
+        model.save_weights(path)
+        report = load_weights(other, path)
+    assert len(report.of("loaded")) == len(model.weights)
+    images = _images(2, model.input.shape[1:])
+    _close(_call(other, images), _call(model, images), 1e-6, "the loaded weights differ")
+
+
+def check_gradients(name):
+    """One step of training moves every trainable weight."""
+    model = small(name)
+    before = [np.array(weight) for weight in model.trainable_weights]
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch(_images(4, model.input.shape[1:]), np.arange(4) % CLASSES)
+    still = [w.path for w, old in zip(model.trainable_weights, before, strict=True) if np.array_equal(np.array(w), old)]
+    assert not still, f"no gradient reaches {', '.join(still)}"
+
+
+def check_export(name):
+    """An exported SavedModel computes the same, for any batch, from arrays and from PNG bytes."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    from keras_vit.serving import export
+
+    _, config = _small(name)
+    model = small(name, channels=3)
+    with tempfile.TemporaryDirectory() as folder:
+        export(model, Path(folder) / "1")
+        served = tf.saved_model.load(str(Path(folder) / "1"))
+        for count in (1, 3):
+            images = _images(count, model.input.shape[1:])
+            logits = served.signatures["serving_default"](images=tf.constant(images))["logits"]
+            _close(logits, _call(model, images), 1e-4, "the SavedModel differs")
+        pixels = np.random.default_rng(0).integers(0, 256, (*_size(config), 3), dtype="uint8")
+        got = served.signatures["serving_bytes"](image_bytes=tf.io.encode_png(pixels)[None])
+        if _any_size(config):
+            _check_open_export(name, _size(config), Path(folder) / "2")
+    expected = keras.ops.softmax(_call(model, pixels[None] / np.float32(127.5) - 1))
+    _close(got["probabilities"][0], np.sort(expected[0])[::-1][:5], 1e-3, "serving_bytes differs")
+    assert [int(label) for label in got["labels"][0].numpy()] == got["classes"][0].numpy().tolist()
+
+
+def _check_open_export(name, size, folder):
+    """One graph must serve images of several sizes: what is right when called may still not trace."""
+    import tensorflow as tf
+
+    from keras_vit.data import Preprocessing
+    from keras_vit.serving import export
+
+    model = small(name, image_size=None, channels=3)
+    export(model, folder, preprocessing=Preprocessing(size))
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    for shape in (size, (size[0], 2 * size[1])):
+        images = _images(2, (*shape, 3))
+        _close(serve(images=tf.constant(images))["logits"], _call(model, images), 1e-4, f"the graph differs at {shape}")
+
+
+CHECKS = (
+    check_variants,
+    check_outputs,
+    check_names,
+    check_sizes,
+    check_channels,
+    check_precision,
+    check_saving,
+    check_weights,
+    check_gradients,
+    check_export,
+)
+
+
+def _small(name):
+    found = registry.family(name)
+    return found, found.small or next(iter(found.variants.values()))
+
+
+def _any_size(config):
+    return getattr(config, "any_size", True)
+
+
+def _size(config):
+    size = config.image_size
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def _images(count, shape):
+    return np.random.default_rng(3).normal(size=(count, *shape)).astype("float32")
+
+
+def _call(model, images):
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(images, training=False))
+
+
+def _run(model, count):
+    return _call(model, _images(count, model.input.shape[1:]))
+
+
+def _close(got, expected, tolerance, message):
+    got, expected = np.asarray(got), np.asarray(expected)
+    error = np.abs(got - expected).max() / max(np.abs(expected).max(), 1e-6)
+    assert error <= tolerance, f"{message}: by {error:.2g} of the largest value, {tolerance:g} is allowed"

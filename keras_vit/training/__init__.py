@@ -1,0 +1,1 @@
+"""What recipes share: devices, optimizers, run folders, callbacks and the command line."""

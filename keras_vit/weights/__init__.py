@@ -1,0 +1,25 @@
+"""Checkpoints into models: ours, safetensors and Google's .npz; strict, with a report."""
+
+from keras_vit import backend
+
+backend.load("keras")
+
+from keras_vit.weights.files import CheckpointError, open_checkpoint  # noqa: E402
+from keras_vit.weights.loading import load_weights  # noqa: E402
+from keras_vit.weights.report import Report  # noqa: E402
+from keras_vit.weights.sources import FLAX, TORCH, Rule, Source, grid_rows, joined, prefix_rows, reshaped  # noqa: E402
+
+__all__ = [
+    "FLAX",
+    "TORCH",
+    "CheckpointError",
+    "Report",
+    "Rule",
+    "Source",
+    "grid_rows",
+    "joined",
+    "load_weights",
+    "open_checkpoint",
+    "prefix_rows",
+    "reshaped",
+]

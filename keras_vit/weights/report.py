@@ -1,0 +1,42 @@
+"""What loading did to each weight, as a table."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One weight of ours: its path and shape, the tensor it came from, and what was done."""
+
+    ours: str
+    shape: tuple
+    theirs: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every weight of a model and what loading did to it; prints as a table of all but the plainly loaded."""
+
+    path: str
+    source: str
+    rows: list[Row] = field(default_factory=list)
+
+    def of(self, action):
+        """Returns the rows whose action begins with `action`: loaded, resized, adapted or left."""
+        return [row for row in self.rows if row.action.startswith(action)]
+
+    def __str__(self):
+        counts = Counter(row.action.split()[0] for row in self.rows)
+        head = f"{self.path} ({self.source} names): " + ", ".join(f"{n} {what}" for what, n in counts.items())
+        lines = [
+            (row.ours, "x".join(map(str, row.shape)), row.theirs, row.action)
+            for row in self.rows
+            if row.action != "loaded"
+        ]
+        if not lines:
+            return head
+        lines.insert(0, ("weight", "shape", "from", "action"))
+        widths = [max(len(line[i]) for line in lines) for i in range(3)]
+        table = ("  ".join([*map(str.ljust, line[:3], widths), line[3]]) for line in lines)
+        return "\n".join([head, *table])

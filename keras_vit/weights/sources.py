@@ -1,0 +1,133 @@
+"""How publishers name and lay out the tensors of a family: rename rules, kept beside the family."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+_NORMS = (keras.layers.LayerNormalization, keras.layers.BatchNormalization, keras.layers.GroupNormalization)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Names what fills the weights whose path begins with `ours`, a regular expression.
+
+    The matched beginning is replaced by `theirs`; several names stand for several tensors. `make` turns
+    them into one array, called with our shape and then theirs; without it the layout decides.
+    """
+
+    ours: str
+    theirs: str | tuple[str, ...]
+    make: Callable | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a framework calls the weights of a layer, and how it stores them."""
+
+    separator: str
+    leaves: dict  # of any layer
+    norm_leaves: dict  # of a normalisation
+    convert: Callable  # (layer, array) -> array in our order of axes, for kernels
+
+
+def _torch_kernel(layer, array):
+    if array.ndim == 2:
+        return array.T
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return array.transpose(2, 3, 0, 1)
+    return array.transpose(2, 3, 1, 0)
+
+
+_STATISTICS = {"moving_mean": "running_mean", "moving_variance": "running_var"}
+TORCH = Layout(
+    separator=".",
+    leaves={"kernel": "weight", **_STATISTICS},
+    norm_leaves={"gamma": "weight", "beta": "bias", **_STATISTICS},
+    convert=_torch_kernel,
+)
+FLAX = Layout(
+    separator="/",
+    leaves={},
+    norm_leaves={"gamma": "scale", "beta": "bias", "moving_mean": "mean", "moving_variance": "var"},
+    convert=lambda layer, array: array,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The names of one publisher's checkpoints of a family: the first rule that matches a weight names its tensors.
+
+    Tensors of theirs that match `ignore` hold no weights (counters, index tables).
+    """
+
+    rules: tuple[Rule, ...]
+    layout: Layout = TORCH
+    ignore: tuple[str, ...] = (r".*num_batches_tracked",)
+
+    def names(self, path, layer):
+        """Returns the names of the tensors that fill our weight `path` of `layer`, and what makes one of them."""
+        for rule in self.rules:
+            if match := re.match(rule.ours, path):
+                theirs = (rule.theirs,) if isinstance(rule.theirs, str) else rule.theirs
+                rest = self._rest(path[match.end() :], layer)
+                return tuple(match.expand(name) + rest for name in theirs), rule.make
+        return (self._rest(path, layer),), None
+
+    def array(self, shape, layer, leaf, arrays, make):
+        """Returns the array for our weight `leaf` of `layer` with `shape` from theirs; it may differ in size."""
+        if make is not None:
+            return make(shape, *arrays)
+        (array,) = arrays
+        if leaf == "kernel" and array.ndim in (2, 4):
+            array = self.layout.convert(layer, array)
+        squeezed = tuple(side for side in array.shape if side != 1)
+        if array.shape != shape and squeezed == tuple(side for side in shape if side != 1):
+            array = array.reshape(shape)
+        return array
+
+    def ignores(self, name):
+        return any(re.fullmatch(pattern, name) for pattern in self.ignore)
+
+    def _rest(self, rest, layer):
+        start, slash, leaf = rest.rpartition("/")
+        leaves = self.layout.norm_leaves if isinstance(layer, _NORMS) else self.layout.leaves
+        return (start + slash).replace("/", self.layout.separator) + leaves.get(leaf, leaf)
+
+
+def prefix_rows(count):
+    """Returns the `make` of a rule: the first `count` rows of a position table (1, count + N, D)."""
+    return lambda shape, table: table.reshape(-1, table.shape[-1])[:count]
+
+
+def grid_rows(skip):
+    """Returns the `make` of a rule: the grid (h, w, D) of a position table (1, skip + h * w, D).
+
+    A table that doesn't fill our own grid is taken for a square one.
+    """
+
+    def make(shape, table):
+        rows = table.reshape(-1, table.shape[-1])[skip:]
+        side = math.isqrt(len(rows))
+        if len(rows) == math.prod(shape[:2]):
+            return rows.reshape(*shape[:2], -1)
+        if side * side != len(rows):
+            raise ValueError(f"{len(rows)} positions fill neither a grid of {shape[0]}x{shape[1]} nor a square one")
+        return rows.reshape(side, side, -1)
+
+    return make
+
+
+def joined(shape, *arrays):
+    """The `make` of a rule: flax's query, key and value, kernels (D, heads, d) or biases (heads, d), in one."""
+    rank = len(shape)
+    flat = [array.reshape(*array.shape[: rank - 1], -1) for array in arrays]
+    return np.concatenate(flat, axis=-1)
+
+
+def reshaped(shape, array):
+    """The `make` of a rule: the same numbers in our shape, such as flax's output kernel (heads, d, D)."""
+    return array.reshape(shape)
