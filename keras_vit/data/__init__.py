@@ -1,0 +1,27 @@
+"""Image data as tf.data pipelines: sources of encoded images, preprocessing, augmentation."""
+
+from keras_vit import backend
+
+backend.load("tensorflow")
+
+from keras_vit.data.augment import AUGMENTATIONS  # noqa: E402
+from keras_vit.data.pipeline import (  # noqa: E402
+    evaluation_batches,
+    evaluation_steps,
+    steps_per_epoch,
+    training_batches,
+)
+from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
+from keras_vit.data.source import DataError, Source, open_source  # noqa: E402
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DataError",
+    "Preprocessing",
+    "Source",
+    "evaluation_batches",
+    "evaluation_steps",
+    "open_source",
+    "steps_per_epoch",
+    "training_batches",
+]

@@ -1,0 +1,71 @@
+"""Random changes of training images, each a pure function of its seed.
+
+An augmentation takes an image uint8 (h, w, channels), the Preprocessing and a seed of two int64, and returns
+the normalised float32 (H, W, channels).
+"""
+
+import math
+
+import tensorflow as tf
+
+
+def none(image, preprocessing, seed):
+    """Changes nothing."""
+    del seed
+    return preprocessing(image)
+
+
+def affine(image, preprocessing, seed):
+    """Rotates by up to 10 degrees, zooms and shifts by up to 10 %, as handwriting varies; no flip."""
+    image = preprocessing(image)
+    height, width = preprocessing.image_size
+    turn, zoom, down, right = tf.unstack(tf.random.stateless_uniform((4,), seed, -1.0, 1.0))
+    cosine = tf.cos(turn * math.radians(10)) / (1 + 0.1 * zoom)
+    sine = tf.sin(turn * math.radians(10)) / (1 + 0.1 * zoom)
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    x = middle_x - cosine * middle_x + sine * middle_y + 0.1 * width * right
+    y = middle_y - sine * middle_x - cosine * middle_y + 0.1 * height * down
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[None],
+        transforms=tf.stack([cosine, -sine, x, sine, cosine, y, 0.0, 0.0])[None],
+        output_shape=[height, width],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",  # paper and ink go on beyond the edge; zero would be a third colour
+    )
+    return tf.ensure_shape(moved[0], image.shape)
+
+
+def flip_crop(image, preprocessing, seed):
+    """Pads each side by an eighth with zeros, crops back, flips half of the images (He et al., 2015)."""
+    image = preprocessing(image)
+    pads = [[math.ceil(side / 8)] * 2 for side in preprocessing.image_size]
+    flip, crop = tf.unstack(tf.random.split(seed, 2))
+    image = tf.image.stateless_random_crop(tf.pad(image, [*pads, [0, 0]]), image.shape, crop)
+    return tf.image.stateless_random_flip_left_right(image, flip)
+
+
+def random_resized_crop(image, preprocessing, seed):
+    """Cuts 8 to 100 % of the area, at 3/4 to 4/3 of the proportions; flips half (Szegedy et al., 2014)."""
+    height, width = preprocessing.image_size
+    flip, crop = tf.unstack(tf.random.split(seed, 2))
+    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        tf.shape(image),
+        tf.zeros((1, 0, 4)),  # no boxes to cover: the whole image may be cropped
+        crop,
+        min_object_covered=0.0,
+        aspect_ratio_range=(0.75 * width / height, width / height / 0.75),
+        area_range=(0.08, 1.0),
+        max_attempts=10,
+        use_image_if_no_bounding_boxes=True,
+    )
+    image = preprocessing.resize(tf.slice(image, begin, size), preprocessing.image_size)
+    return tf.image.stateless_random_flip_left_right(preprocessing.normalize(image), flip)
+
+
+AUGMENTATIONS = {
+    "none": none,
+    "affine": affine,
+    "flip-crop": flip_crop,
+    "random-resized-crop": random_resized_crop,
+}

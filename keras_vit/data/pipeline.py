@@ -1,0 +1,76 @@
+"""Batches for training and evaluation; an epoch is a pure function of the seed and its number."""
+
+import tensorflow as tf
+
+from keras_vit.data.augment import AUGMENTATIONS
+from keras_vit.data.corrupt import DataError, decode_or_skip
+
+
+def steps_per_epoch(source, batch):
+    """Returns how many full batches of `batch` training images make an epoch; at least 1."""
+    if batch < 1:
+        raise DataError(f"batch={batch!r}; a batch has at least 1 image")
+    return max(1, source.sizes["train"] // batch)
+
+
+def evaluation_steps(source, split, batch):
+    """Returns how many batches `evaluation_batches` gives where no image is corrupt.
+
+    Keras takes the end of a data set of unknown length for an accident and warns, unless it is told this.
+    """
+    if batch < 1:
+        raise DataError(f"batch={batch!r}; a batch has at least 1 image")
+    return -(-source.sizes[split] // batch)
+
+
+def training_batches(source, preprocessing, batch, *, augment="none", seed=0, first_epoch=0, epochs):
+    """Returns a tf.data.Dataset of (images float32 (B, H, W, C), labels int64 (B,)) from `first_epoch` on.
+
+    Each epoch has `steps_per_epoch(source, batch)` full batches, filled up by starting over where there are
+    fewer images. Epoch e is the same whether the run began at 0 or at e. Raises DataError for an unknown
+    augmentation or bad epochs.
+    """
+    if augment not in AUGMENTATIONS:
+        raise DataError(f"no augmentation {augment!r}; there are {', '.join(map(repr, AUGMENTATIONS))}")
+    if not 0 <= first_epoch <= epochs:
+        raise DataError(f"first_epoch={first_epoch!r} does not lie between 0 and epochs={epochs!r}")
+    per_epoch = steps_per_epoch(source, batch) * batch
+    change = AUGMENTATIONS[augment]
+
+    @tf.autograph.experimental.do_not_convert
+    def epoch_of(epoch):
+        tf.random.set_seed(1)  # of this function's graph alone: the user's global seed must not count here
+        key = tf.stack([tf.constant(seed, "int64"), epoch])
+        order = tf.random.stateless_uniform((), key, minval=None, maxval=None, dtype="int64")
+        rows = source.examples("train", seed=order).enumerate()
+        rows = rows.map(lambda row, example: {**example, "row": row})
+
+        def decode(example):
+            image = preprocessing.decode(example["image"])
+            own = tf.random.fold_in(key, example["row"])
+            return change(image, preprocessing, own), example["label"]
+
+        return decode_or_skip(rows, decode, source.recorder, "train").repeat().take(per_epoch)
+
+    dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(per_epoch * (epochs - first_epoch)))
+    return _finish(dataset.batch(batch, drop_remainder=True))
+
+
+def evaluation_batches(source, split, preprocessing, batch):
+    """Returns a tf.data.Dataset of (images, labels) of `split` in order; the last batch may be smaller."""
+    if batch < 1:
+        raise DataError(f"batch={batch!r}; a batch has at least 1 image")
+
+    def decode(example):
+        return preprocessing(preprocessing.decode(example["image"])), example["label"]
+
+    dataset = decode_or_skip(source.examples(split), decode, source.recorder, split)
+    return _finish(dataset.batch(batch))
+
+
+def _finish(dataset):
+    options = tf.data.Options()
+    # With several workers each keeps every n-th example; files are fewer than workers in small data sets.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,87 @@
+"""From encoded bytes to the array a model sees: one definition for training, evaluation and serving."""
+
+import dataclasses
+
+import tensorflow as tf
+
+_RGB_ONLY = (b"BM", b"GI", b"RI")  # first bytes of BMP, GIF and WebP, which TensorFlow decodes to RGB alone
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """Decodes, resizes, centre-crops and normalises one image, with TensorFlow ops that any graph can hold.
+
+    The image is resized, keeping its proportions, until the central `crop` of its tighter side is
+    `image_size` (h, w), and cut to that. `mean` and `std`, on a scale of 0 to 1, are one number or one
+    per channel. Raises ValueError for values that make no sense.
+    """
+
+    image_size: tuple = (224, 224)
+    channels: int = 3
+    mean: float | tuple = 0.5
+    std: float | tuple = 0.5
+    interpolation: str = "bilinear"
+    crop: float = 1.0
+
+    def __post_init__(self):
+        size = self.image_size
+        size = (size, size) if isinstance(size, int) else tuple(size)
+        object.__setattr__(self, "image_size", size)
+        for name in ("mean", "std"):  # JSON gives lists where a tuple was written
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list | tuple) else float(value))
+        if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+            raise ValueError(f"image_size={size!r}; it is a number of pixels, or a pair such as (96, 64)")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels={self.channels!r}; image files decode to 1 (grey) or 3 (RGB)")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != self.channels:
+                raise ValueError(f"{name}={value!r} has {len(value)} numbers for {self.channels} channels")
+        if min(self.std if isinstance(self.std, tuple) else (self.std,)) <= 0:
+            raise ValueError(f"std={self.std!r}; every number of it must be above 0")
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(f"interpolation={self.interpolation!r}; it is 'bilinear' or 'bicubic'")
+        if not 0 < self.crop <= 1:
+            raise ValueError(f"crop={self.crop!r}; the share of the tighter side that is kept lies in (0, 1]")
+
+    def decode(self, encoded):
+        """Decodes a scalar of JPEG, PNG, GIF, BMP or WebP bytes to uint8 (h, w, channels).
+
+        Of an animation it takes the first frame. A graph that runs it on bytes that are no image raises
+        tf.errors.InvalidArgumentError.
+        """
+        if self.channels == 3:
+            image = _decode(encoded, 3)
+        else:
+            rgb_only = tf.reduce_any(tf.strings.substr(encoded, 0, 2) == tf.constant(_RGB_ONLY))
+            image = tf.cond(
+                rgb_only,
+                lambda: tf.image.rgb_to_grayscale(_decode(encoded, 3)),
+                lambda: _decode(encoded, 1),
+            )
+        image.set_shape((None, None, self.channels))
+        return image
+
+    def __call__(self, image):
+        """Turns an image (h, w, channels) of 0 to 255 into the normalised float32 (H, W, channels)."""
+        target = tf.constant(self.image_size)
+        size = tf.cast(tf.shape(image)[:2], "float32")
+        cover = tf.reduce_max(tf.cast(target, "float32") / self.crop / size)
+        resized = self.resize(image, tf.maximum(tf.cast(tf.round(size * cover), "int32"), target))
+        corner = (tf.shape(resized)[:2] - target) // 2
+        return self.normalize(tf.slice(resized, [*tf.unstack(corner), 0], [*self.image_size, self.channels]))
+
+    def resize(self, image, size):
+        """Resizes an image (h, w, channels) to `size`, averaging what it shrinks; float32, 0 to 255."""
+        image = tf.image.resize(image, size, method=self.interpolation, antialias=True)
+        return tf.clip_by_value(image, 0.0, 255.0)  # bicubic overshoots at edges
+
+    def normalize(self, image):
+        """Turns float32 of 0 to 255 into (image / 255 - mean) / std, and states its shape."""
+        image = (image / 255.0 - tf.constant(self.mean)) / tf.constant(self.std)
+        return tf.ensure_shape(image, (*self.image_size, self.channels))
+
+
+def _decode(encoded, channels):
+    return tf.io.decode_image(encoded, channels=channels, expand_animations=False)

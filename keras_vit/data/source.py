@@ -1,0 +1,79 @@
+"""A source of labelled, encoded images, and the names by which sources are opened."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+from keras_vit import backend
+from keras_vit.data.corrupt import DataError, Recorder
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Labelled images in the splits "train", "validation" and "test".
+
+    `labels` names the classes in the order of their numbers, `channels` is 1 (grey) or 3 (RGB), `sizes` maps
+    each split to its number of examples. `read(split, seed)` is what `examples` calls.
+    """
+
+    name: str
+    labels: tuple
+    channels: int
+    sizes: dict
+    read: Callable = dataclasses.field(repr=False)
+    recorder: Recorder = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "recorder", Recorder(self.name, self.sizes))
+
+    def examples(self, split, seed=None):
+        """Returns a tf.data.Dataset of {"image": encoded bytes, "label": int64, "id": string} scalars.
+
+        The order is always the same; with `seed`, an int64 that may be a tensor, it is the shuffled one of
+        that seed. Raises DataError for an unknown split.
+        """
+        if split not in self.sizes:
+            raise DataError(f"no split {split!r}; {self.name} has {', '.join(map(repr, self.sizes))}")
+        return self.read(split, seed)
+
+    @property
+    def skipped(self):
+        """The ids of the images met so far that could not be decoded."""
+        return self.recorder.skipped
+
+    @contextlib.contextmanager
+    def stopping_clearly(self):
+        """Within it, a pipeline that stops for too many corrupt images raises its DataError.
+
+        Outside, TensorFlow delivers that error wrapped into a tf.errors.OpError with a traceback as text.
+        """
+        tf = backend.load("tensorflow")
+        try:
+            yield self
+        except tf.errors.OpError as error:
+            if self.recorder.failure is None:
+                raise
+            raise self.recorder.failure from error
+
+
+def open_source(name, *, data_dir=None, seed=0, validation=0.1):
+    """Opens the Source called "digits", any name of TensorFlow Datasets, or "folder:PATH".
+
+    `data_dir` is where TensorFlow Datasets keeps prepared data; a data set that is not there yet is
+    downloaded into it. The share `validation` of the training images is held out where the source has no
+    validation split beside its test split; `seed` draws that share from a folder. Raises DataError.
+    """
+    if not isinstance(name, str) or not name:
+        raise DataError(f"a data set is named by a string such as 'digits' or 'folder:photos', not {name!r}")
+    if not 0 < validation < 0.5:
+        raise DataError(f"validation={validation!r}; it is a share of the training images between 0 and 0.5")
+    kind, colon, path = name.partition(":")
+    if kind == "folder" and colon:
+        from keras_vit.data.folder_source import open_folder
+
+        return open_folder(path, seed=seed, validation=validation)
+    from keras_vit.data.tfds_source import open_tfds
+
+    return open_tfds(name, data_dir=data_dir, validation=validation)

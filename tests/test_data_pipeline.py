@@ -1,0 +1,274 @@
+"""Batches: their number, order, resumption and labels, and what corrupt images do to them."""
+
+import io
+import itertools
+import os
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_vit.data import (
+    AUGMENTATIONS,
+    DataError,
+    Preprocessing,
+    evaluation_batches,
+    evaluation_steps,
+    open_source,
+    steps_per_epoch,
+    training_batches,
+)
+from keras_vit.data.corrupt import Recorder
+
+PLAIN = Preprocessing((7, 5), 3, mean=0.0, std=1.0)
+
+
+def png(value):
+    memory = io.BytesIO()
+    Image.fromarray(np.full((7, 5, 3), value, "uint8")).save(memory, "PNG")
+    return memory.getvalue()
+
+
+def fill(root, train=60, test=10):
+    """Two classes of `train` + `test` images, each filled with a value of its own: even for ant, odd for bee."""
+    for split, start, count in (("train", 20, train), ("val", 160, 5), ("test", 180, test)):
+        for number, label in enumerate(("ant", "bee")):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for index in range(count):
+                value = start + 2 * index + number
+                (folder / f"{value}.png").write_bytes(png(value))
+    return root
+
+
+def values(batches):
+    """Returns the brightest value (0..255) of each image, batch by batch, and the labels."""
+    pairs = [(np.rint(images.numpy().max((1, 2, 3)) * 255), labels.numpy()) for images, labels in batches]
+    return [brightest.astype(int).tolist() for brightest, _ in pairs], [each.tolist() for _, each in pairs]
+
+
+def flat(batches):
+    return list(itertools.chain(*values(batches)[0]))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return open_source(f"folder:{fill(tmp_path_factory.mktemp('images'))}")
+
+
+def test_epoch_has_its_full_batches_of_distinct_images(source):
+    batches = training_batches(source, PLAIN, 13, epochs=3)
+    assert steps_per_epoch(source, 13) == 9 == 120 // 13
+    assert batches.element_spec == (tf.TensorSpec((13, 7, 5, 3)), tf.TensorSpec((13,), "int64"))
+    assert batches.cardinality() == 27
+    shown = np.array(values(batches)[0]).reshape(3, 9 * 13)
+    assert all(len(set(epoch)) == 117 and set(epoch) <= set(range(20, 140)) for epoch in shown)
+    assert not np.array_equal(shown[0], shown[1])
+    assert not (np.sort(shown[0]) == np.sort(shown[1])).all()  # not the same three are left out each time
+
+
+def test_fewer_images_than_a_batch_are_shown_again_within_it(source):
+    assert steps_per_epoch(source, 250) == 1
+    (batch,) = values(training_batches(source, PLAIN, 250, epochs=1))[0]
+    assert sorted(batch) == sorted(2 * list(range(20, 140)) + batch[:10])
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_resumed_epoch_is_the_same_to_the_last_bit(source, augment):
+    options = {"augment": augment, "seed": 7, "epochs": 3}
+    tf.random.set_seed(0)
+    whole = [(x.numpy(), y.numpy()) for x, y in training_batches(source, PLAIN, 17, **options)]
+    tf.random.set_seed(5)
+    again = open_source(source.name)
+    resumed = training_batches(again, PLAIN, 17, first_epoch=1, **options)
+    resumed = [(x.numpy(), y.numpy()) for x, y in resumed]
+    assert len(whole) == 21 and len(resumed) == 14
+    for (x, y), (other_x, other_y) in zip(whole[7:], resumed, strict=True):
+        np.testing.assert_array_equal(x, other_x)
+        np.testing.assert_array_equal(y, other_y)
+
+
+def test_resumed_epoch_of_digits_is_the_same_to_the_last_bit(tmp_path):
+    digits = open_source("digits", data_dir=tmp_path)
+    preprocessing = Preprocessing((11, 11), 1)
+    options = {"augment": "affine", "seed": 3, "epochs": 2}
+    whole = list(training_batches(digits, preprocessing, 127, **options))[10:]
+    resumed = list(training_batches(digits, preprocessing, 127, first_epoch=1, **options))
+    assert len(whole) == len(resumed) == 10
+    for before, after in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(before[0], after[0])
+        np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_another_seed_gives_another_order_and_other_changes(source):
+    one, other = (
+        np.stack([x for x, _ in training_batches(source, PLAIN, 60, augment="flip-crop", seed=s, epochs=1)])
+        for s in (1, 2)
+    )
+    assert one.shape == other.shape == (2, 60, 7, 5, 3)
+    assert not np.array_equal(one.max((2, 3, 4)), other.max((2, 3, 4)))
+    dark = [(each == 0).any((2, 3, 4)) for each in (one, other)]  # where the padding shows
+    assert not np.array_equal(*dark)
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_labels_stay_with_their_images(source, augment):
+    shown, labels = values(training_batches(source, PLAIN, 20, augment=augment, epochs=2))
+    assert np.array_equal(np.array(shown) % 2, labels)
+    assert 20 < np.sum(labels) < 220
+
+
+def test_evaluation_is_in_order_and_ends_with_a_smaller_batch(source):
+    shown, labels = values(evaluation_batches(source, "test", PLAIN, 13))
+    assert [len(each) for each in labels] == [13, 7]
+    assert list(itertools.chain(*shown)) == [*range(180, 200, 2), *range(181, 200, 2)]
+    assert list(itertools.chain(*labels)) == [0] * 10 + [1] * 10
+
+
+def test_good_images_are_read_without_python(source, monkeypatch):
+    monkeypatch.setattr(Recorder, "record", lambda *_: pytest.fail("called for a good image"))
+    assert len(flat(evaluation_batches(source, "train", PLAIN, 10))) == 120
+
+
+@pytest.mark.parametrize("damage", [b"", b"a text", png(20)[:-30], b"\x89PNG\r\n\x1a\n"])
+def test_corrupt_image_is_named_once_and_skipped(tmp_path, damage):
+    source = open_source(f"folder:{fill(tmp_path)}")
+    (tmp_path / "train" / "bee" / "43.png").write_bytes(damage)
+    with pytest.warns(UserWarning) as caught:
+        shown = np.array(values(training_batches(source, PLAIN, 12, epochs=3))[0]).reshape(3, 120)
+    assert ["train/bee/43.png" in str(each.message) for each in caught] == [True]
+    assert source.skipped == ["train/bee/43.png"]
+    for epoch in shown:  # still full: the first of the epoch fills the gap
+        assert set(epoch) == set(range(20, 140)) - {43} and epoch[0] == epoch[-1]
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_resumption_is_exact_beside_a_corrupt_image(tmp_path):
+    source = open_source(f"folder:{fill(tmp_path)}")
+    (tmp_path / "train" / "bee" / "43.png").write_bytes(b"")
+    whole = flat(training_batches(source, PLAIN, 12, epochs=2))
+    assert whole[120:] == flat(training_batches(source, PLAIN, 12, first_epoch=1, epochs=2))
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_corrupt_image_is_left_out_of_the_evaluation_in_order(tmp_path):
+    source = open_source(f"folder:{fill(tmp_path)}")
+    (tmp_path / "test" / "ant" / "182.png").write_bytes(b"")
+    assert flat(evaluation_batches(source, "test", PLAIN, 3)) == [
+        180, *range(184, 200, 2), *range(181, 200, 2)
+    ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_more_than_one_per_cent_of_corrupt_images_stops_with_their_list(tmp_path):
+    source = open_source(f"folder:{fill(tmp_path, train=100)}")
+    bad = [f"train/ant/{value}.png" for value in (20, 80, 140)]
+    for name in bad[:2]:
+        (tmp_path / name).write_bytes(b"not an image")
+    assert len(flat(evaluation_batches(source, "train", PLAIN, 50))) == 198  # 2 of 200 may be
+    (tmp_path / bad[2]).write_bytes(b"not an image")
+    with pytest.raises(DataError) as caught, source.stopping_clearly():
+        flat(training_batches(source, PLAIN, 50, epochs=2))
+    message = str(caught.value)
+    assert "3 of the 200 train images" in message and "at most 2 may be" in message
+    assert message.splitlines()[1:] == [f"  {name}" for name in bad]
+    assert sorted(source.skipped) == sorted(bad)
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+def test_folder_of_nothing_but_corrupt_images_stops_too(tmp_path):
+    source = open_source(f"folder:{fill(tmp_path, train=20)}")
+    for path in tmp_path.glob("train/*/*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="of the 40 train images"), source.stopping_clearly():
+        flat(training_batches(source, PLAIN, 10, epochs=1))
+
+
+def test_other_tensorflow_errors_pass_as_they_are(source):
+    with pytest.raises(tf.errors.NotFoundError), source.stopping_clearly():
+        tf.io.read_file("no such file")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"augment": "flip"}, "no augmentation 'flip'; there are 'none', 'affine', 'flip-crop'"),
+        ({"first_epoch": 4}, "first_epoch=4 does not lie between 0 and epochs=3"),
+        ({"batch": 0}, "batch=0; a batch has at least 1 image"),
+    ],
+)
+def test_senseless_option_is_answered_before_any_image_is_read(source, options, said):
+    with pytest.raises(DataError, match=said):
+        training_batches(source, PLAIN, **{"batch": 5, "epochs": 3, **options})
+
+
+def test_two_devices_together_see_the_batches_of_one(tmp_path, source):
+    (tmp_path / "images").mkdir()
+    fill(tmp_path / "images")
+    (tmp_path / "images" / "train" / "bee" / "43.png").write_bytes(b"")
+    program = f"""
+        import tensorflow as tf
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        from keras_vit.data import Preprocessing, open_source, training_batches
+        source = open_source("folder:{tmp_path / "images"}")
+        preprocessing = Preprocessing((7, 5), 3, mean=0.0, std=1.0)
+        batches = training_batches(source, preprocessing, 12, augment="flip-crop", epochs=2)
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        shared = [strategy.experimental_local_results(x) for x, _ in strategy.experimental_distribute_dataset(batches)]
+        assert all(len(part) == 6 for parts in shared for part in parts)
+        for parts, (whole, _) in zip(shared, batches, strict=True):
+            assert (tf.concat(parts, 0) == whole).numpy().all()
+        print(len(shared), source.skipped)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert ran.stdout == "20 ['train/bee/43.png']\n", ran.stderr
+
+
+def linear_model():
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the data pipelines serve the TensorFlow backend")
+    model = keras.Sequential([keras.Input((7, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    return model
+
+
+def test_fit_takes_the_batches_without_a_warning(source):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as Keras's of a data set that ran out
+        history = linear_model().fit(
+            training_batches(source, PLAIN, 40, epochs=2),
+            epochs=2,
+            steps_per_epoch=steps_per_epoch(source, 40),
+            validation_data=evaluation_batches(source, "validation", PLAIN, 3),
+            validation_steps=evaluation_steps(source, "validation", 3),
+            shuffle=False,
+            verbose=0,
+        )
+    assert len(history.history["val_loss"]) == 2
+
+
+@pytest.mark.filterwarnings("ignore:skipped", "ignore:Your input ran out")
+def test_evaluation_counts_all_good_images_where_a_corrupt_one_costs_a_batch(tmp_path):
+    source = open_source(f"folder:{fill(tmp_path)}")
+    (tmp_path / "test" / "bee" / "181.png").write_bytes(b"")
+    model = linear_model()
+    batches = evaluation_batches(source, "test", PLAIN, 19)
+    images, labels = (np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True))
+    assert len(labels) == 19 and evaluation_steps(source, "test", 19) == 2
+    loss, _ = model.evaluate(batches, steps=2, verbose=0)
+    logits = model.predict(images, verbose=0).astype("float64")
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert loss == pytest.approx(-np.log(shares[np.arange(19), labels]).mean(), rel=1e-5)

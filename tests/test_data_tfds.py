@@ -1,0 +1,239 @@
+"""Data sets of TensorFlow Datasets: our digits, small ones made here, and those that can't be had."""
+
+import collections
+import contextlib
+import hashlib
+import http.server
+import socket
+import threading
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from sklearn.datasets import load_digits
+
+from keras_vit.data import DataError, Preprocessing, open_source, prepare
+
+
+def define(name, splits, *, channels=3, features=None, urls=None, manual=None, unlabelled=()):
+    """Registers a data set `name` of `splits` {name: count} of 7 by 5 images; its file, if any, is downloaded."""
+
+    def info(self):
+        given = features or {
+            "image": tfds.features.Image(shape=(7, 5, channels)),
+            "label": tfds.features.ClassLabel(names=["ant", "bee", "cat"]),
+        }
+        keys = ("image", "label") if "label" in given else None
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(given), supervised_keys=keys)
+
+    def generators(self, downloads):
+        for url in urls or {}:
+            assert downloads.download(url).read_bytes() == b"archive"
+        return {split: self._generate_examples(split, count) for split, count in splits.items()}
+
+    def examples(self, split, count):
+        for index in range(count):
+            image = np.full((7, 5, channels), index, "uint8")
+            yield index, {"image": image, "label": -1 if split in unlabelled else index % 3}
+
+    members = {
+        "VERSION": tfds.core.Version("1.0.0"),
+        "MANUAL_DOWNLOAD_INSTRUCTIONS": manual,
+        "url_infos": urls,
+        "_info": info,
+        "_split_generators": generators,
+        "_generate_examples": examples,
+        "__module__": __name__,
+    }
+    return type(name, (tfds.core.GeneratorBasedBuilder,), members)
+
+
+define("TrainTest", {"train": 50, "test": 7})
+define("AllThree", {"train": 20, "validation": 5, "test": 7}, channels=1)
+define("UnlabelledTest", {"train": 30, "validation": 11, "test": 7}, unlabelled=("test",))
+define("TrainOnly", {"train": 40})
+define("TestOnly", {"test": 4})
+define("FourChannels", {"train": 20, "test": 5}, channels=4)
+define("NoLabels", {"train": 5}, features={"image": tfds.features.Image(), "text": tfds.features.Text()})
+define("ByHand", {"train": 5}, manual="Ask the owner for ants.tar.")
+
+
+def ids(source, split):
+    return [row["id"].decode() for row in source.examples(split).as_numpy_iterator()]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return open_source("digits", data_dir=tmp_path_factory.mktemp("tfds"))
+
+
+def test_digits_holds_every_fifth_image_for_the_test_and_cuts_validation_from_train(digits):
+    assert digits.labels == tuple("0123456789") and digits.channels == 1
+    assert digits.sizes == {"train": 1293, "validation": 144, "test": 360}
+    parts = {split: ids(digits, split) for split in digits.sizes}
+    assert {split: len(part) for split, part in parts.items()} == digits.sizes
+    assert len({each for part in parts.values() for each in part}) == 1797
+
+
+def test_digits_are_scikit_learns_on_a_scale_of_255(digits):
+    decode = Preprocessing(channels=1).decode
+    rows = digits.examples("test").map(lambda row: (decode(row["image"]), row["label"]))
+    got = collections.Counter((image.tobytes(), int(label)) for image, label in rows.as_numpy_iterator())
+    held = load_digits()
+    pixels = np.round(held.images[::5] / 16 * 255).astype("uint8")
+    want = zip(pixels, held.target[::5], strict=True)
+    assert got == collections.Counter((image.tobytes(), int(label)) for image, label in want)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "tests"),
+    [
+        ("train_test", {"train": 45, "validation": 5, "test": 7}, "test"),
+        ("all_three", {"train": 20, "validation": 5, "test": 7}, "test"),
+        ("unlabelled_test", {"train": 27, "validation": 3, "test": 11}, "validation"),
+        ("train_only", {"train": 32, "validation": 4, "test": 4}, "train"),
+    ],
+)
+def test_each_image_is_in_one_split_and_the_test_has_labels(tmp_path, name, sizes, tests):
+    source = open_source(name, data_dir=tmp_path)
+    assert source.sizes == sizes and source.labels == ("ant", "bee", "cat")
+    parts = {split: ids(source, split) for split in sizes}
+    assert {split: len(part) for split, part in parts.items()} == sizes
+    assert len({each for part in parts.values() for each in part}) == sum(sizes.values())
+    assert all(each.startswith(f"{name}-{tests}.") for each in parts["test"])
+    assert all(row["label"] in (0, 1, 2) for row in source.examples("test").as_numpy_iterator())
+
+
+def test_examples_are_encoded_bytes_beside_their_own_label(tmp_path):
+    source = open_source("all_three", data_dir=tmp_path)
+    assert source.channels == 1
+    for row in source.examples("train").as_numpy_iterator():
+        assert row["image"].startswith(b"\x89PNG")
+        image = Preprocessing(channels=1).decode(row["image"]).numpy()
+        assert image.min() == image.max() and image.max() % 3 == row["label"]
+
+
+def test_images_with_an_alpha_channel_are_read_as_rgb(tmp_path):
+    source = open_source("four_channels", data_dir=tmp_path)
+    assert source.channels == 3
+    (row,) = source.examples("train").take(1).as_numpy_iterator()
+    assert Preprocessing(channels=3).decode(row["image"]).shape == (7, 5, 3)
+
+
+def test_shuffled_examples_are_a_permutation_by_seed(tmp_path):
+    source = open_source("train_test", data_dir=tmp_path)
+    in_order = ids(source, "train")
+    one, same, other = (
+        [row["id"].decode() for row in source.examples("train", seed=seed).as_numpy_iterator()] for seed in (5, 5, 6)
+    )
+    assert one == same and sorted(one) == sorted(in_order)
+    assert one != in_order and one != other
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cifar1O", "no data set 'cifar1O' .did you mean 'cifar10'"),
+        ("qqqq", "no data set 'qqqq' .it has [0-9]+ others.; 'digits' needs no download"),
+        ("cifar10:9.9.9", "can't open 'cifar10:9.9.9': .*only: 3"),
+        ("cifar10/large", "can't open 'cifar10/large': .*BuilderConfig large not found"),
+        ("no_labels", "'no_labels' is no data set of single images with one class each .it holds image, text"),
+        ("coco", "'coco' is no data set of single images"),
+        ("test_only", "'test_only' has no split 'train' to train on; it has test"),
+        ("by_hand", r"put its archives into .*/downloads/manual .*Ask the owner for ants\.tar"),
+        ("", "a data set is named by a string such as 'digits'"),
+        (None, "not None"),
+    ],
+)
+def test_unusable_data_set_is_answered_with_a_sentence(tmp_path, name, said):
+    with pytest.raises(DataError, match=said):
+        open_source(name, data_dir=tmp_path)
+
+
+def test_share_for_validation_must_leave_something_to_train_on(tmp_path):
+    with pytest.raises(DataError, match=r"validation=0\.7.*between 0 and 0\.5"):
+        open_source("digits", data_dir=tmp_path, validation=0.7)
+
+
+def test_unknown_split_is_answered_with_those_that_exist(digits):
+    with pytest.raises(DataError, match="no split 'dev'; digits has 'train', 'validation', 'test'"):
+        digits.examples("dev")
+
+
+class Archive(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_response(405)  # as servers do that only know GET
+        self.end_headers()
+
+    def do_GET(self):
+        found = self.path == "/ants.tar"
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(b"archive" if found else b"")
+
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Archive) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_address[1]}"
+        serving.shutdown()
+
+
+def remote(name, url):
+    checksum = hashlib.sha256(b"archive").hexdigest()
+    info = tfds.core.download.checksums.UrlInfo(size=7, checksum=checksum, filename="ants.tar")
+    define(name, {"train": 20, "test": 3}, urls={url: info})
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_server_that_refuses_is_answered_at_once_with_the_ways_out(tmp_path):
+    with socket.socket() as reserved:  # bound but not listening: a connection is refused
+        reserved.bind(("127.0.0.1", 0))
+        remote("Refused", f"http://127.0.0.1:{reserved.getsockname()[1]}/ants.tar")
+        with pytest.raises(DataError) as caught:
+            open_source("refused", data_dir=tmp_path)
+    for part in (f"'refused' is not prepared in {tmp_path}", "ants.tar does not answer", "copy", "folder:PATH"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        remote("Silent", f"http://127.0.0.1:{silent.getsockname()[1]}/ants.tar")
+        with pytest.raises(DataError, match=r"does not answer \(.*timed out"):
+            open_source("silent", data_dir=tmp_path)
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_reachable_data_set_is_downloaded_and_prepared(tmp_path):
+    with server() as address:
+        remote("Reachable", f"{address}/ants.tar")
+        source = open_source("reachable", data_dir=tmp_path)
+    assert source.sizes == {"train": 18, "validation": 2, "test": 3}
+    assert open_source("reachable", data_dir=tmp_path).sizes == source.sizes  # the server is gone
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_download_that_fails_is_answered_with_its_reason(tmp_path):
+    with server() as address:
+        remote("Vanished", f"{address}/elsewhere.tar")
+        with pytest.raises(DataError, match=r"its preparation failed: .*404"):
+            open_source("vanished", data_dir=tmp_path)
+
+
+def test_archive_that_was_put_by_hand_needs_no_server(tmp_path):
+    remote("Carried", "http://127.0.0.1:9/ants.tar")
+    (tmp_path / "downloads" / "manual").mkdir(parents=True)
+    (tmp_path / "downloads" / "manual" / "ants.tar").write_bytes(b"archive")
+    assert open_source("carried", data_dir=tmp_path).sizes["test"] == 3
