@@ -1,0 +1,29 @@
+"""Writes files whole or not at all."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yields a path beside `path` to write to; on success it becomes `path` in one step, else it goes.
+
+    The suffix stays, since Keras and Matplotlib choose their format by it.
+    """
+    path = Path(path)
+    partial = path.with_name(f"tmp-{path.name}")
+    try:
+        yield partial
+        with open(partial, "r+b") as written:
+            os.fsync(written.fileno())  # else a power cut could leave the new name on an empty file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Writes `value` to `path` as indented JSON."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

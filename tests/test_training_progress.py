@@ -1,0 +1,85 @@
+"""What a person sees of a training: the bar or the lines, and the picture of the curves."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from keras_vit.training import curves
+from keras_vit.training.progress import ShowProgress
+
+ROWS = [
+    {
+        "epoch": i + 1,
+        "loss": 2 / (i + 1),
+        "accuracy": 1 - 1 / (i + 2),
+        "val_loss": 2.1 / (i + 1),
+        "val_accuracy": 1 - 1.1 / (i + 2),
+        "learning_rate": 0.001 * (7 - i),
+    }
+    for i in range(7)
+]
+
+
+def go_through(shown, first, epochs, steps):
+    shown.on_train_begin()
+    for epoch in range(first, epochs):
+        shown.on_epoch_begin(epoch)
+        for step in range(steps):
+            shown.on_train_batch_end(step, {"loss": 0.125})
+        shown.on_epoch_end(epoch, {"loss": 0.125, "val_accuracy": 0.75})
+    shown.on_train_end()
+
+
+def test_without_a_terminal_a_long_run_prints_few_lines(capsys):
+    go_through(ShowProgress(epochs=103, steps=2, batch=5), 0, 103, 2)
+    lines = capsys.readouterr().out.splitlines()
+    assert 15 <= len(lines) <= 25
+    assert lines[0].startswith("epoch 1/103") and lines[-1].startswith("epoch 103/103")
+    assert "loss 0.1250" in lines[0] and "val accuracy 75.00%" in lines[0] and "images/s" in lines[0]
+    assert lines[-1].endswith("0 s left")
+
+
+def test_a_short_run_prints_every_epoch(capsys):
+    go_through(ShowProgress(epochs=5, steps=2, batch=5), 2, 5, 2)
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["3/5", "4/5", "5/5"]
+
+
+def test_on_a_terminal_a_bar_goes_over_the_whole_run(capsys):
+    shown = ShowProgress(epochs=5, steps=7, batch=3, rows=ROWS[:2])
+    shown.console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    shown.on_train_begin()
+    shown.on_epoch_begin(2)
+    shown.on_train_batch_end(3, {"loss": 0.5})
+    task = shown.bar.tasks[0]
+    assert (task.completed, task.total) == (2 * 7 + 4, 5 * 7)
+    assert "epoch 3/5  loss 0.5000  val accuracy 63.33%" in task.fields["figures"]
+    shown.on_epoch_end(2, {"loss": 0.5, "val_accuracy": 0.875})
+    shown.close()
+    assert "epoch 3/5" in shown.console.file.getvalue()
+    assert capsys.readouterr().out == ""
+
+
+def test_images_per_second_are_those_of_the_epoch(monkeypatch):
+    clock = iter([100.0, 200.0, 204.0])
+    monkeypatch.setattr("keras_vit.training.progress.time.monotonic", lambda: next(clock))
+    shown = ShowProgress(epochs=5, steps=9, batch=30)
+    shown.on_train_begin()
+    shown.on_epoch_begin(0)
+    shown.on_train_batch_end(7, {"loss": 0.5})
+    assert "60 images/s" in shown._figures(0.5)
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_curves_are_a_readable_picture(tmp_path, count):
+    curves.draw(ROWS[:count], tmp_path / "curves.png", "vit-ti16 on digits", best=ROWS[count - 1])
+    assert [each.name for each in tmp_path.iterdir()] == ["curves.png"]
+    picture = np.asarray(Image.open(tmp_path / "curves.png").convert("RGB"))
+    assert picture.shape[1] >= 1200 and picture.shape[0] >= 400
+    for axes, colours in enumerate([("#0072B2", "#D55E00"), ("#0072B2", "#D55E00"), ("#009E73",)]):
+        third = picture[:, axes * picture.shape[1] // 3 : (axes + 1) * picture.shape[1] // 3]
+        for colour in colours:
+            wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+            assert (np.abs(third.astype(int) - wanted).max(-1) < 8).sum() > 20, (axes, colour)

@@ -1,0 +1,119 @@
+"""A run's folder: who may use it, what is written, what starting over removes."""
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_vit.training.files import replacing
+from keras_vit.training.run_folder import RunError, RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    epochs: int = 3
+    image_size: tuple = (8, 16)
+    output: str = "unused"
+    fresh: bool = False
+
+
+def contents(folder):
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def finished(path):
+    """A folder as a whole run leaves it, with files of a person's own beside it."""
+    folder = RunFolder(path, Options())
+    folder.begin()
+    folder.best_of(2).write_bytes(b"best")
+    folder.state.write_bytes(b"state")
+    folder.publish_best(2)
+    folder.write_history([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    folder.curves.write_bytes(b"png")
+    folder.result.write_text("{}")
+    (folder.tensorboard / "train").mkdir(parents=True)
+    (folder.tensorboard / "train" / "events.out.tfevents.1").write_bytes(b"events")
+    return folder
+
+
+def test_same_options_open_the_folder_again_whatever_output_and_fresh_are(tmp_path):
+    finished(tmp_path)
+    again = RunFolder(tmp_path, Options(output="elsewhere", fresh=True))
+    again.check()
+    assert again.is_done()
+
+
+def test_other_options_are_named_and_nothing_is_touched(tmp_path):
+    finished(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match="epochs is 3 there and 5 here; name another output"):
+        RunFolder(tmp_path, Options(epochs=5)).begin()
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("name", ["thesis.txt", "history.csv", "state/thesis.txt", "options.json"])
+def test_a_folder_of_foreign_files_is_refused_untouched(tmp_path, name, fresh):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("[1, 2]")
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match=name.partition("/")[0]):
+        RunFolder(tmp_path, Options()).begin(fresh)
+    assert contents(tmp_path) == before
+
+
+def test_a_run_that_completed_no_epoch_gives_way_to_another(tmp_path):
+    RunFolder(tmp_path, Options(epochs=5)).begin()
+    (tmp_path / "state" / "best-0001.keras").write_bytes(b"the state that names it was never written")
+    (tmp_path / "notes.txt").write_text("mine")
+    RunFolder(tmp_path, Options()).begin()
+    assert set(contents(tmp_path)) == {"notes.txt", "options.json"}
+    assert json.loads((tmp_path / "options.json").read_text())["options"]["epochs"] == 3
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(RunError, match="is a file; name a folder"):
+        RunFolder(tmp_path / "run", Options()).check()
+
+
+def test_fresh_removes_what_the_run_wrote_and_nothing_else(tmp_path):
+    finished(tmp_path)
+    own = ["notes.txt", "state/notes.txt", "tensorboard/notes.txt", "state/best-one.keras"]
+    for name in own:
+        (tmp_path / name).write_text("mine")
+    RunFolder(tmp_path, Options(epochs=7)).begin(fresh=True)
+    assert set(contents(tmp_path)) == {*own, "options.json"}
+    assert json.loads((tmp_path / "options.json").read_text())["options"]["epochs"] == 7
+
+
+def test_fresh_in_an_empty_place_just_begins(tmp_path):
+    RunFolder(tmp_path / "a" / "b", Options()).begin(fresh=True)
+    written = json.loads((tmp_path / "a" / "b" / "options.json").read_text())
+    assert written == {"written_by": "keras_vit", "options": {"epochs": 3, "image_size": [8, 16]}}
+
+
+def test_a_result_whose_model_was_removed_is_no_finished_run(tmp_path):
+    finished(tmp_path).best.unlink()
+    with pytest.raises(RunError, match="was removed; start over with fresh"):
+        RunFolder(tmp_path, Options()).check()
+
+
+def test_publishing_drops_the_models_that_were_beaten(tmp_path):
+    folder = RunFolder(tmp_path, Options())
+    folder.begin()
+    for epoch in (1, 4):
+        folder.best_of(epoch).write_bytes(b"%d" % epoch)
+    (folder.state.parent / "tmp-best-0003.keras").write_bytes(b"half")
+    folder.publish_best(4)
+    assert contents(tmp_path / "state") == {"best-0004.keras": b"4"}
+    assert folder.best.read_bytes() == b"4"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), replacing(path) as partial:
+        partial.write_text("ne")
+        raise OSError("disk full")
+    assert contents(tmp_path) == {"file.json": b"old"}
