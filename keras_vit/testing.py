@@ -1,7 +1,6 @@
 """The contract that every model family keeps: our own suite runs it over the zoo, a plug-in's author over theirs."""
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_vit import registry
+from keras_vit.counting import count_parameters
 from keras_vit.weights import load_weights
 
 CLASSES = 7
@@ -24,19 +24,6 @@ def check_family(name, parameters=None):
     for model, expected in (parameters or {}).items():
         found = count_parameters(model)
         assert found == expected, f"{model} has {found:,} trainable weights, not {expected:,}"
-
-
-def count_parameters(name, **overrides):
-    """Returns the number of trainable weights of the model called `name`, allocating none of them."""
-    found, config = registry.resolve(name, overrides)
-
-    def count():
-        with keras.StatelessScope(initialize_variables=False):
-            return sum(int(np.prod(weight.shape)) for weight in found.make(config).trainable_weights)
-
-    # Keras keeps the unborn weights for later in the state of the thread: one that ends forgets them
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(count).result()
 
 
 def randomise(model, seed=0):

@@ -4,6 +4,7 @@ import pytest
 
 import keras_vit
 from keras_vit import testing
+from keras_vit.counting import count_parameters
 
 PUBLISHED = {
     "vit-ti16": 5_717_416,
@@ -44,4 +45,4 @@ def test_every_model_has_a_published_count():
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_trainable_weights_are_exact(name):
-    assert testing.count_parameters(name) == PUBLISHED[name]
+    assert count_parameters(name) == PUBLISHED[name]
