@@ -8,9 +8,22 @@ import importlib
 from keras_vit.registry import ZooError, build, list_families, list_models, register
 
 __version__ = "0.1.0"
-__all__ = ["ZooError", "build", "export", "list_families", "list_models", "load_weights", "register"]
+__all__ = [
+    "ZooError",
+    "build",
+    "export",
+    "list_families",
+    "list_models",
+    "load_weights",
+    "preprocessing",
+    "register",
+]
 
-_LOADED_ON_USE = {"load_weights": "keras_vit.weights", "export": "keras_vit.serving"}
+_LOADED_ON_USE = {
+    "load_weights": "keras_vit.weights",
+    "preprocessing": "keras_vit.data",
+    "export": "keras_vit.serving",
+}
 
 
 def __getattr__(name):

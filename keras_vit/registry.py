@@ -108,14 +108,15 @@ def list_models(pattern="*"):
 def build(name, weights=None, **overrides):
     """Builds the model called `name`, such as "vit-b16", its configuration changed by `overrides`.
 
-    `weights` is the path of a checkpoint that `load_weights` understands. The model's `name` is `name`.
+    `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
+    such as "augreg_in21k_ft_in1k". The model's `name` is `name`.
     Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
     """
     found, config = resolve(name, overrides)
     model = found.make(config)
     model.name = name
     if weights is not None:
-        importlib.import_module("keras_vit.weights").load_weights(model, weights)
+        importlib.import_module("keras_vit.weights").start_from(model, weights)
     return model
 
 

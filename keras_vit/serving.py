@@ -22,9 +22,10 @@ def export(model, folder, labels=None, preprocessing=None):
     and returns "classes", "probabilities" and "labels" (B, k), the k = 5 likeliest first.
 
     `labels` are the names of the classes, their numbers unless given. `preprocessing` is the
-    keras_vit.data.Preprocessing that the model was trained with; by default images are resized to the
-    model's size and scaled to -1 .. 1. A model of 1 or 3 channels has both signatures, any other only the
-    first, since image files hold no more. Raises ValueError before anything is written.
+    keras_vit.data.Preprocessing that the model was trained with; by default that of the published
+    checkpoint it was built with, or else images are resized to the model's size and scaled to -1 .. 1.
+    A model of 1 or 3 channels has both signatures, any other only the first, since image files hold no
+    more. Raises ValueError before anything is written.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -65,18 +66,28 @@ def _checked_preprocessing(model, preprocessing):
     """Returns the preprocessing of serving_bytes, or None where image files can't feed the model."""
     height, width, channels = model.input.shape[1:]
     if preprocessing is None:
-        if channels not in (1, 3):
-            return None
-        if height is None or width is None:
-            raise ValueError(
-                f"{model.name} takes images of any size; say with preprocessing=Preprocessing(image_size=...) "
-                "to which one serving_bytes resizes"
-            )
-        return backend.load("keras_vit.data").Preprocessing(image_size=(height, width), channels=channels)
+        return _default_preprocessing(model, height, width, channels)
     given = (*preprocessing.image_size, preprocessing.channels)
     if any(side not in (None, got) for side, got in zip((height, width, channels), given, strict=True)):
         raise ValueError(f"preprocessing gives images {given}, but {model.name} takes {(height, width, channels)}")
     return preprocessing
+
+
+def _default_preprocessing(model, height, width, channels):
+    if channels not in (1, 3):
+        return None
+    checkpoint = getattr(model, "published", None)
+    if None not in (height, width):
+        size = (height, width)
+    elif checkpoint is not None:
+        size = checkpoint.image_size
+    else:
+        raise ValueError(
+            f"{model.name} takes images of any size; say with preprocessing=Preprocessing(image_size=...) "
+            "to which one serving_bytes resizes"
+        )
+    data = backend.load("keras_vit.data")
+    return data.Preprocessing(size, channels) if checkpoint is None else data.as_trained(checkpoint, size, channels)
 
 
 def _features(model, images):

@@ -12,6 +12,7 @@ from keras_vit.data.pipeline import (  # noqa: E402
     training_batches,
 )
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
+from keras_vit.data.published import as_trained, preprocessing  # noqa: E402
 from keras_vit.data.source import DataError, Source, open_source  # noqa: E402
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "DataError",
     "Preprocessing",
     "Source",
+    "as_trained",
     "evaluation_batches",
     "evaluation_steps",
     "open_source",
+    "preprocessing",
     "steps_per_epoch",
     "training_batches",
 ]

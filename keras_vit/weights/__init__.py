@@ -6,20 +6,26 @@ backend.load("keras")
 
 from keras_vit.weights.files import CheckpointError, open_checkpoint  # noqa: E402
 from keras_vit.weights.loading import load_weights  # noqa: E402
+from keras_vit.weights.published import Published, fetch, published  # noqa: E402
 from keras_vit.weights.report import Report  # noqa: E402
 from keras_vit.weights.sources import FLAX, TORCH, Rule, Source, grid_rows, joined, prefix_rows, reshaped  # noqa: E402
+from keras_vit.weights.starting import start_from  # noqa: E402
 
 __all__ = [
     "FLAX",
     "TORCH",
     "CheckpointError",
+    "Published",
     "Report",
     "Rule",
     "Source",
+    "fetch",
     "grid_rows",
     "joined",
     "load_weights",
     "open_checkpoint",
     "prefix_rows",
+    "published",
     "reshaped",
+    "start_from",
 ]

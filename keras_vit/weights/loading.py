@@ -84,12 +84,19 @@ class _Plan:
                 self.missing.append(f"{each.weight.path} (sought as {', '.join(absent)})")
             else:
                 self.filled.append((each, names, make))
+        used.update(self._names_below(leave))
         self.unused = [name for name in arrays if not (name in used or name.startswith(leave) or self._ignores(name))]
 
     def _names(self, each):
         if self.source is None:
             return (f"{each.weight.path.rpartition('/')[0]}:{each.index}",), None
         return self.source.names(each.weight.path, each.layer)
+
+    def _names_below(self, leave):
+        """Returns what the tensors of layers called `leave` would be named, which a backbone has no weights for."""
+        if self.source is None:
+            return ()
+        return [self.source.names(f"{start}/{leaf}", None)[0][0] for start in leave for leaf in ("kernel", "bias")]
 
     def _ignores(self, name):
         if self.source is None:
