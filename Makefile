@@ -1,0 +1,48 @@
+# make quickstart   train, draw, export and serve a small Vision Transformer (FRESH=1 starts over)
+# make test         the whole test suite; with PARITY=1 against timm and transformers too
+# make tables       write the tables of models into the README and docs
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+# one TensorFlow only: the one for NVIDIA GPUs where a card answers, else the small one where it is built
+TENSORFLOW ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; \
+	elif [ "$$(uname -sm)" = "Linux x86_64" ]; then echo tf-cpu; else echo tf; fi)
+RUN = $(VENV)/bin/python
+WORKERS ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_ENABLE_ONEDNN_OPTS ?= 1
+
+.PHONY: quickstart test lint tables clean
+quickstart: $(VENV)/.train
+	$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh)
+
+test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal
+
+lint: $(VENV)/.test
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+tables: $(VENV)/.train
+	$(RUN) -m keras_vit.tables --write
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "keras_vit needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+
+$(VENV)/.train: $(VENV)/bin/python setup.cfg pyproject.toml
+	@echo "installing keras_vit with the extras $(TENSORFLOW) and train into $(VENV), a minute or two the first time"
+	$(RUN) -m pip install --quiet --editable '.[$(TENSORFLOW),train]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.train
+	$(RUN) -m pip install --quiet --editable '.[$(TENSORFLOW),train,test]'
+	@touch $@
+
+$(VENV)/.parity: $(VENV)/.test
+	$(RUN) -m pip install --quiet --editable '.[$(TENSORFLOW),train,test,parity]'
+	@touch $@

@@ -1,0 +1,17 @@
+"""The tables of models that people read say what the zoo holds."""
+
+import pytest
+
+from keras_vit import tables
+
+
+@pytest.mark.parametrize("path", tables.PAGES)
+def test_page_is_not_stale(path):
+    assert (tables.ROOT / path).read_text(encoding="utf-8") == tables.page(path), "run: make tables"
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(1_844_440_680, "1.84 G"), (86_567_656, "86.6 M"), (61_706, "61.7 k"), (12, "12")]
+)
+def test_counts_are_rounded_to_three_digits(count, says):
+    assert tables.millions(count) == says
