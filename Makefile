@@ -9,12 +9,14 @@ TENSORFLOW ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; \
 	elif [ "$$(uname -sm)" = "Linux x86_64" ]; then echo tf-cpu; else echo tf; fi)
 RUN = $(VENV)/bin/python
 WORKERS ?= 2
+SHELL := /bin/bash
+# what TensorFlow says of itself on every start, whatever its log level
+GREETINGS = 'oneDNN custom operations are on|before absl::InitializeLog'
 export TF_CPP_MIN_LOG_LEVEL ?= 2
-export TF_ENABLE_ONEDNN_OPTS ?= 1
 
 .PHONY: quickstart test lint tables clean
 quickstart: $(VENV)/.train
-	$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh)
+	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
 
 test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal

@@ -1,0 +1,28 @@
+"""What the documentation shows runs as it stands there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_a_family_of_your_own_works_as_the_page_says(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "add_a_family.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 3
+    (tmp_path / "finch.py").write_text(blocks[0])
+    done = subprocess.run([sys.executable, "-c", "\n".join(blocks[1:])], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_builds_the_models_that_it_shows():
+    import keras_vit
+    from keras_vit import registry
+
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    calls = re.findall(r"keras_vit\.build\((.*)\) *(?:#.*)?$", text, re.MULTILINE)
+    assert len(calls) == 2
+    for call in calls:
+        registry.resolve(*eval(f"(lambda name, **options: (name, options))({call})"))
+    assert {"vit-b16", "vit-b16-384"} <= set(keras_vit.list_models("vit-*"))
