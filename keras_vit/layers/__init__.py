@@ -6,24 +6,32 @@ backend.load("keras")
 
 from keras_vit.layers.attention import MultiHeadAttention  # noqa: E402
 from keras_vit.layers.block import TransformerBlock  # noqa: E402
+from keras_vit.layers.convolution import EdgePadding2D, StandardisedConv2D, normalisation  # noqa: E402
 from keras_vit.layers.inputs import image_input, pair  # noqa: E402
 from keras_vit.layers.mlp import Mlp  # noqa: E402
 from keras_vit.layers.patch import PatchEmbed  # noqa: E402
 from keras_vit.layers.position import PositionEmbedding  # noqa: E402
 from keras_vit.layers.residual import DropPath, LayerScale  # noqa: E402
 from keras_vit.layers.tokens import ClassToken, ToMap, ToTokens  # noqa: E402
+from keras_vit.layers.trunk import ResidualBlock, residual_trunk, trunk_stride  # noqa: E402
 
 __all__ = [
     "ClassToken",
     "DropPath",
+    "EdgePadding2D",
     "LayerScale",
     "Mlp",
     "MultiHeadAttention",
     "PatchEmbed",
     "PositionEmbedding",
+    "ResidualBlock",
+    "StandardisedConv2D",
     "ToMap",
     "ToTokens",
     "TransformerBlock",
     "image_input",
+    "normalisation",
     "pair",
+    "residual_trunk",
+    "trunk_stride",
 ]

@@ -8,11 +8,22 @@ from keras_vit.weights.files import CheckpointError, open_checkpoint  # noqa: E4
 from keras_vit.weights.loading import load_weights  # noqa: E402
 from keras_vit.weights.published import Published, fetch, published  # noqa: E402
 from keras_vit.weights.report import Report  # noqa: E402
-from keras_vit.weights.sources import FLAX, TORCH, Rule, Source, grid_rows, joined, prefix_rows, reshaped  # noqa: E402
+from keras_vit.weights.sources import (  # noqa: E402
+    FLAX,
+    TENSORFLOW,
+    TORCH,
+    Rule,
+    Source,
+    grid_rows,
+    joined,
+    prefix_rows,
+    reshaped,
+)
 from keras_vit.weights.starting import start_from  # noqa: E402
 
 __all__ = [
     "FLAX",
+    "TENSORFLOW",
     "TORCH",
     "CheckpointError",
     "Published",

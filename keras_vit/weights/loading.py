@@ -76,27 +76,31 @@ class _Plan:
         self.filled, self.missing, used = [], [], set()
         left = {id(each.weight) for each in self.left}
         for each in owned:
-            names, make = self._names(each)
+            candidates = self._candidates(each)
+            fitting = (one for one in candidates if all(name in arrays for name in one[0]))
+            names, make = next(fitting, candidates[0])
             used.update(names)
             if id(each.weight) in left:
                 continue
-            if absent := [name for name in names if name not in arrays]:
-                self.missing.append(f"{each.weight.path} (sought as {', '.join(absent)})")
+            if any(name not in arrays for name in names):
+                sought = (", ".join(name for name in one if name not in arrays) for one, _ in candidates)
+                self.missing.append(f"{each.weight.path} (sought as {' or '.join(sought)})")
             else:
                 self.filled.append((each, names, make))
         used.update(self._names_below(leave))
         self.unused = [name for name in arrays if not (name in used or name.startswith(leave) or self._ignores(name))]
 
-    def _names(self, each):
+    def _candidates(self, each):
         if self.source is None:
-            return (f"{each.weight.path.rpartition('/')[0]}:{each.index}",), None
-        return self.source.names(each.weight.path, each.layer)
+            return [((f"{each.weight.path.rpartition('/')[0]}:{each.index}",), None)]
+        return self.source.candidates(each.weight.path, each.layer)
 
     def _names_below(self, leave):
         """Returns what the tensors of layers called `leave` would be named, which a backbone has no weights for."""
         if self.source is None:
             return ()
-        return [self.source.names(f"{start}/{leaf}", None)[0][0] for start in leave for leaf in ("kernel", "bias")]
+        paths = [f"{start}/{leaf}" for start in leave for leaf in ("kernel", "bias")]
+        return [name for path in paths for names, _ in self.source.candidates(path, None) for name in names]
 
     def _ignores(self, name):
         if self.source is None:

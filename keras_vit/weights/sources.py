@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -15,12 +15,13 @@ _NORMS = (keras.layers.LayerNormalization, keras.layers.BatchNormalization, kera
 class Rule:
     """Names what fills the weights whose path begins with `ours`, a regular expression.
 
-    The matched beginning is replaced by `theirs`; several names stand for several tensors. `make` turns
-    them into one array, called with our shape and then theirs; without it the layout decides.
+    The matched beginning is replaced by `theirs`, a name or a function of the match that returns it;
+    several names stand for several tensors. `make` turns them into one array, called with our shape and
+    then theirs; without it the layout decides. Rules of the same `ours` are tried in turn.
     """
 
     ours: str
-    theirs: str | tuple[str, ...]
+    theirs: str | Callable | tuple[str, ...]
     make: Callable | None = None
 
 
@@ -55,6 +56,7 @@ FLAX = Layout(
     norm_leaves={"gamma": "scale", "beta": "bias", "moving_mean": "mean", "moving_variance": "var"},
     convert=lambda layer, array: array,
 )
+TENSORFLOW = replace(FLAX, norm_leaves={})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +70,20 @@ class Source:
     layout: Layout = TORCH
     ignore: tuple[str, ...] = (r".*num_batches_tracked",)
 
-    def names(self, path, layer):
-        """Returns the names of the tensors that fill our weight `path` of `layer`, and what makes one of them."""
+    def candidates(self, path, layer):
+        """Returns each (names of tensors, what makes one of them) that may fill our weight `path` of `layer`."""
+        first = next((rule for rule in self.rules if re.match(rule.ours, path)), None)
+        if first is None:
+            return [((self._rest(path, layer),), None)]
+        match = re.match(first.ours, path)
+        rest = self._rest(path[match.end() :], layer)
+        found = []
         for rule in self.rules:
-            if match := re.match(rule.ours, path):
-                theirs = (rule.theirs,) if isinstance(rule.theirs, str) else rule.theirs
-                rest = self._rest(path[match.end() :], layer)
-                return tuple(match.expand(name) + rest for name in theirs), rule.make
-        return (self._rest(path, layer),), None
+            if rule.ours == first.ours:
+                theirs = rule.theirs if isinstance(rule.theirs, tuple) else (rule.theirs,)
+                starts = (name(match) if callable(name) else match.expand(name) for name in theirs)
+                found.append((tuple(start + rest for start in starts), rule.make))
+        return found
 
     def array(self, shape, layer, leaf, arrays, make):
         """Returns the array for our weight `leaf` of `layer` with `shape` from theirs; it may differ in size."""
