@@ -10,11 +10,7 @@ from keras_vit import backend, registry
 
 def count_parameters(name, **overrides):
     """Returns the number of trainable weights of the model called `name`."""
-
-    def count(model):
-        return sum(math.prod(weight.shape) for weight in model.trainable_weights)
-
-    return _of_unborn(name, overrides, count)
+    return _of_unborn(name, overrides, _parameters)
 
 
 def count_macs(name, **overrides):
@@ -27,6 +23,11 @@ def count_macs(name, **overrides):
     return _of_unborn(name, overrides, _macs)
 
 
+def count_both(name, **overrides):
+    """Returns (count_parameters, count_macs) of the model called `name`, building it once."""
+    return _of_unborn(name, overrides, lambda model: (_parameters(model), _macs(model)))
+
+
 def _of_unborn(name, overrides, measure):
     found, config = registry.resolve(name, overrides)
 
@@ -37,6 +38,10 @@ def _of_unborn(name, overrides, measure):
     # Keras keeps the unborn weights for later in the state of the thread: one that ends forgets them
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(run).result()
+
+
+def _parameters(model):
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def _macs(model):

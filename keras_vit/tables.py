@@ -4,13 +4,14 @@ What is written stands between the lines <!-- zoo --> and <!-- /zoo -->; everyth
 """
 
 import argparse
+import functools
 import importlib
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_vit import registry
-from keras_vit.counting import count_macs, count_parameters
+from keras_vit.counting import count_both
 from keras_vit.weights import published
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +24,7 @@ def families():
     for name in registry.list_families():
         found = registry.family(name)
         names = [registry.join(name, row) for row in found.variants]
-        counts = sorted(count_parameters(each) for each in names)
+        counts = sorted(_counts(each)[0] for each in names)
         span = " – ".join(dict.fromkeys((millions(counts[0]), millions(counts[-1]))))
         what = importlib.import_module(found.module).__doc__.partition("\n")[0].rstrip(".")
         lines.append(f"| {name} | {len(names)}: {_listed(names)} | {span} | {what} |")
@@ -43,10 +44,15 @@ class Facts(NamedTuple):
 def facts(name):
     """Returns the Facts of the model called `name`; a model of any size has its GMACs at 224 pixels."""
     _, config = registry.resolve(name)
-    given = {"image_size": 224} if config.image_size is None else {}
     tags = [f"{tag} ({each.top1:.1f} %)" if each.top1 else tag for tag, each in published(name).items()]
-    parameters, macs = f"{count_parameters(name):,}", count_macs(name, **given)
-    return Facts(name, parameters, f"{macs / 1e9:.3g}", _size(config.image_size), tags)
+    parameters, macs = _counts(name)
+    return Facts(name, f"{parameters:,}", f"{macs / 1e9:.3g}", _size(config.image_size), tags)
+
+
+@functools.cache
+def _counts(name):
+    _, config = registry.resolve(name)
+    return count_both(name, **({"image_size": 224} if config.image_size is None else {}))
 
 
 def models():

@@ -5,14 +5,14 @@ import keras
 POOLS = ("token", "mean")
 
 
-def classify(backbone, classes, pool="mean", dropout=0.0):
+def classify(backbone, classes, pool="mean", dropout=0.0, norm=False):
     """Returns `backbone` followed by a linear classifier, whose output is the logits (B, classes) in float32.
 
-    `pool` "token" reads the first prefix token, "mean" the mean of the map's cells. With 0 classes the
+    `pool` "token" reads the first prefix token, "mean" the mean of the map's cells; with
+    `norm` a layer normalisation "fc_norm" follows the pooling. With 0 classes the
     backbone itself is returned.
     """
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
-        raise ValueError(f"classes is an int, 0 for no head, not {classes!r}")
+    check_classes(classes)
     if pool not in POOLS:
         raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
     if classes == 0:
@@ -24,8 +24,16 @@ def classify(backbone, classes, pool="mean", dropout=0.0):
         x = features["prefix"][:, 0]
     else:
         x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(features["map"])
+    if norm:
+        x = keras.layers.LayerNormalization(epsilon=1e-6, name="fc_norm")(x)
     if dropout:
         x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     # float32 even under a mixed policy: a loss over logits of 8 bits of precision is too coarse
     logits = keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name="head")(x)
     return keras.Model(backbone.input, logits, name=backbone.name)
+
+
+def check_classes(classes):
+    """Raises ValueError unless `classes` is a number of classes, or 0."""
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
+        raise ValueError(f"classes is an int, 0 for no head, not {classes!r}")

@@ -8,29 +8,40 @@ from keras_vit.layers.attention import MultiHeadAttention  # noqa: E402
 from keras_vit.layers.block import TransformerBlock  # noqa: E402
 from keras_vit.layers.convolution import EdgePadding2D, StandardisedConv2D, normalisation  # noqa: E402
 from keras_vit.layers.inputs import image_input, pair  # noqa: E402
+from keras_vit.layers.mixing import Affine, MixerBlock  # noqa: E402
 from keras_vit.layers.mlp import Mlp  # noqa: E402
+from keras_vit.layers.padding import pad_to_multiple  # noqa: E402
 from keras_vit.layers.patch import PatchEmbed  # noqa: E402
 from keras_vit.layers.position import PositionEmbedding  # noqa: E402
+from keras_vit.layers.relative import RelativePositionBias  # noqa: E402
 from keras_vit.layers.residual import DropPath, LayerScale  # noqa: E402
+from keras_vit.layers.rotary import RotaryPosition  # noqa: E402
 from keras_vit.layers.tokens import ClassToken, ToMap, ToTokens  # noqa: E402
 from keras_vit.layers.trunk import ResidualBlock, residual_trunk, trunk_stride  # noqa: E402
+from keras_vit.layers.window import WindowAttention  # noqa: E402
 
 __all__ = [
+    "Affine",
     "ClassToken",
     "DropPath",
     "EdgePadding2D",
     "LayerScale",
+    "MixerBlock",
     "Mlp",
     "MultiHeadAttention",
     "PatchEmbed",
     "PositionEmbedding",
+    "RelativePositionBias",
     "ResidualBlock",
+    "RotaryPosition",
     "StandardisedConv2D",
     "ToMap",
     "ToTokens",
     "TransformerBlock",
+    "WindowAttention",
     "image_input",
     "normalisation",
+    "pad_to_multiple",
     "pair",
     "residual_trunk",
     "trunk_stride",

@@ -14,6 +14,9 @@ class MultiHeadAttention(keras.layers.Layer):
     `head_width` numbers (D / heads unless given). One projection makes q, k and v. `qkv_bias` "qv" leaves
     the keys without a bias, as BEiT does; `qk_norm` layer-normalises queries and keys by head.
     `dropout` acts on the matrix in training only, and costs nothing at inference.
+    With `talking_heads` the heads' logits, and again their scores, are mixed linearly (Shazeer et al. 2020,
+    arXiv 2003.02436). With `queries` only so many first tokens ask, and (B, queries, D) is returned: with
+    1 the class attention of Touvron et al. 2021 (arXiv 2103.17239).
     """
 
     def __init__(
@@ -25,6 +28,8 @@ class MultiHeadAttention(keras.layers.Layer):
         qk_norm=False,
         dropout=0.0,
         epsilon=1e-6,
+        talking_heads=False,
+        queries=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -37,6 +42,8 @@ class MultiHeadAttention(keras.layers.Layer):
         self.qk_norm = qk_norm
         self.dropout = dropout
         self.epsilon = epsilon
+        self.talking_heads = talking_heads
+        self.queries = queries
 
     def build(self, shape):
         width = shape[-1]
@@ -59,6 +66,11 @@ class MultiHeadAttention(keras.layers.Layer):
             self.norm_k = keras.layers.LayerNormalization(epsilon=self.epsilon, name="norm_k", **options)
             self.norm_q.build(heads)
             self.norm_k.build(heads)
+        if self.talking_heads:
+            # one weight each, the last row a bias: alone, that of the logits would move no softmax and get no gradient
+            normal, mix = keras.initializers.TruncatedNormal(stddev=0.02), (self.heads + 1, self.heads)
+            self.mix_logits = self.add_weight(mix, normal, name="mix_logits")
+            self.mix_scores = self.add_weight(mix, normal, name="mix_scores")
 
     def call(self, x, bias=None, rotary=None, training=None, return_scores=False):
         """Attends; with `return_scores` returns also the matrix (B, heads, N, N), before dropout.
@@ -71,11 +83,12 @@ class MultiHeadAttention(keras.layers.Layer):
             q, k = rotate(q, *rotary), rotate(k, *rotary)
         if bias is not None and len(bias.shape) == 3:
             bias = bias[None]
-        if return_scores or keras.backend.backend() == "tensorflow" or (training and self.dropout):
+        fused = keras.backend.backend() != "tensorflow" and not (self.talking_heads or (training and self.dropout))
+        if return_scores or not fused:
             attended, scores = self._explicit(q, k, v, bias, training)
         else:  # JAX and PyTorch have fused kernels, TensorFlow has none
             attended = ops.dot_product_attention(*(ops.swapaxes(each, 1, 2) for each in (q, k, v)), bias=bias)
-        attended = ops.reshape(attended, (-1, ops.shape(x)[1], self.heads * self.size))
+        attended = ops.reshape(attended, (-1, ops.shape(q)[2], self.heads * self.size))
         return (self.out(attended), scores) if return_scores else self.out(attended)
 
     def _project(self, x):
@@ -86,16 +99,30 @@ class MultiHeadAttention(keras.layers.Layer):
             qkv = qkv + ops.concatenate([q, ops.zeros_like(q), v])
         qkv = ops.reshape(qkv, (-1, ops.shape(x)[1], 3, self.heads, self.size))
         q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)
+        if self.queries is not None:
+            q = q[:, :, : self.queries]
         return (self.norm_q(q), self.norm_k(k), v) if self.qk_norm else (q, k, v)
 
     def _explicit(self, q, k, v, bias, training):
         """Returns the attended values (B, N, heads, d) and the matrix that weighed them."""
         logits = ops.matmul(q * self.size**-0.5, ops.swapaxes(k, 2, 3))
+        if self.talking_heads:
+            logits = _mix(logits, self.mix_logits)
         if bias is not None:
             logits = logits + ops.cast(bias, logits.dtype)
         scores = ops.cast(ops.softmax(ops.cast(logits, "float32")), self.compute_dtype)
+        if self.talking_heads:
+            scores = _mix(scores, self.mix_scores)
         attended = ops.matmul(self.drop(scores, training=training), v)
         return ops.swapaxes(attended, 1, 2), scores
+
+
+def _mix(x, weights):
+    """Mixes the heads of `x` (B, heads, Q, K) by `weights` (heads + 1, heads), whose last row is a bias."""
+    weights = ops.convert_to_tensor(weights)
+    heads, (queries, keys) = x.shape[1], ops.shape(x)[2:]
+    mixed = ops.matmul(ops.transpose(weights[:-1]), ops.reshape(x, (-1, heads, queries * keys)))
+    return ops.reshape(mixed + weights[-1][:, None], (-1, heads, queries, keys))
 
 
 def rotate(x, sin, cos):

@@ -1,10 +1,12 @@
 """The transformer block of the Vision Transformer."""
 
 import keras
+from keras import ops
 
 from keras_vit.layers.attention import MultiHeadAttention
 from keras_vit.layers.mlp import Mlp
 from keras_vit.layers.residual import DropPath, LayerScale
+from keras_vit.layers.window import WindowAttention
 
 
 @keras.saving.register_keras_serializable("keras_vit")
@@ -13,7 +15,10 @@ class TransformerBlock(keras.layers.Layer):
 
     Dosovitskiy et al. 2021 (arXiv 2010.11929), equations 2 and 3. `hidden` is the width of the MLP;
     `layer_scale` the value at which each branch's LayerScale begins, None for no LayerScale;
-    `drop_path` the share of samples that skip a branch in training.
+    `drop_path` the share of samples that skip a branch in training. `talking_heads` and `queries` are those
+    of MultiHeadAttention; with `queries` only so many first tokens change, and the rest are only read.
+    With a `window` the block takes a map (B, h, w, D), and `window`, `shift` and `padding` are those of
+    WindowAttention.
     """
 
     def __init__(
@@ -29,15 +34,27 @@ class TransformerBlock(keras.layers.Layer):
         dropout=0.0,
         attention_dropout=0.0,
         epsilon=1e-6,
+        talking_heads=False,
+        queries=None,
+        window=None,
+        shift=False,
+        padding="timm",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if window is not None and (talking_heads or queries is not None):
+            raise ValueError("attention within a window has neither talking_heads nor queries")
+        self.queries = queries
         policy = {"dtype": self.dtype_policy}
         self.norm1 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm1", **policy)
-        self.attention = MultiHeadAttention(
-            heads, head_width, qkv_bias, qk_norm=qk_norm, dropout=attention_dropout, epsilon=epsilon,
-            name="attention", **policy,
-        )  # fmt: skip
+        options = {
+            "heads": heads, "head_width": head_width, "qkv_bias": qkv_bias, "qk_norm": qk_norm,
+            "dropout": attention_dropout, "epsilon": epsilon, "name": "attention", **policy,
+        }  # fmt: skip
+        if window is None:
+            self.attention = MultiHeadAttention(talking_heads=talking_heads, queries=queries, **options)
+        else:
+            self.attention = WindowAttention(window=window, shift=shift, padding=padding, **options)
         self.norm2 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm2", **policy)
         self.mlp = Mlp(hidden, activation, dropout, name="mlp", **policy)
         self.drop = keras.layers.Dropout(dropout, name="drop", **policy)
@@ -56,12 +73,19 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, x, bias=None, rotary=None, training=None):
         attended = self.attention(self.norm1(x), bias=bias, rotary=rotary, training=training)
+        read = None
+        if self.queries is not None:
+            x, read = x[:, : self.queries], x[:, self.queries :]
         x = x + self._branch(self.drop(attended, training=training), self.scale1, self.drop_path1, training)
         widened = self.mlp(self.norm2(x), training=training)
-        return x + self._branch(widened, self.scale2, self.drop_path2, training)
+        x = x + self._branch(widened, self.scale2, self.drop_path2, training)
+        return x if read is None else ops.concatenate([x, read], axis=1)
 
     def attention_scores(self, x, bias=None, rotary=None):
-        """Returns the matrix (B, heads, N, N) by which this block's attention weighs the tokens of its input `x`."""
+        """Returns the matrix (B, heads, N, N) by which this block's attention weighs the tokens of its input `x`.
+
+        With a `window` they are (B * windows, heads, N, N), image by image and row by row.
+        """
         return self.attention(self.norm1(x), bias=bias, rotary=rotary, return_scores=True)[1]
 
     def compute_output_shape(self, shape):

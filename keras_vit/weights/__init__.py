@@ -18,6 +18,8 @@ from keras_vit.weights.sources import (  # noqa: E402
     joined,
     prefix_rows,
     reshaped,
+    rows_after,
+    stacked,
 )
 from keras_vit.weights.starting import start_from  # noqa: E402
 
@@ -38,5 +40,7 @@ __all__ = [
     "prefix_rows",
     "published",
     "reshaped",
+    "rows_after",
+    "stacked",
     "start_from",
 ]

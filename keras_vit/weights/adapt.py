@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit.layers.position import PositionEmbedding, resize_table
+from keras_vit.layers.relative import RelativePositionBias, resize_bias
 
 
 def adapt(layer, path, array, shape):
@@ -12,6 +13,9 @@ def adapt(layer, path, array, shape):
         return array, "loaded"
     if isinstance(layer, PositionEmbedding) and array.ndim == 3 and array.shape[2] == shape[2]:
         table = ops.convert_to_numpy(resize_table(array, shape[:2]))
+        return table, f"resized {_by(array.shape[:2])} to {_by(shape[:2])}"
+    if isinstance(layer, RelativePositionBias) and array.ndim == 3 and array.shape[2] == shape[2]:
+        table = ops.convert_to_numpy(resize_bias(array, layer.window))
         return table, f"resized {_by(array.shape[:2])} to {_by(shape[:2])}"
     if path.startswith("embed/") and path.endswith("/kernel") and _differ_in_channels(array.shape, shape):
         kernel = adapt_channels(array, shape[2])

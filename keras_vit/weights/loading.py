@@ -71,7 +71,8 @@ class _Plan:
     """What would fill each weight if the tensors were named as `source` says; `source` None is ourselves."""
 
     def __init__(self, name, source, owned, arrays, leave):
-        self.name, self.source, self.arrays = name, source, arrays
+        self.name, self.arrays = name, arrays
+        self.source = source and source.among({each.weight.path: tuple(each.weight.shape) for each in owned})
         self.left = [each for each in owned if each.weight.path.startswith(leave)]
         self.filled, self.missing, used = [], [], set()
         left = {id(each.weight) for each in self.left}

@@ -17,7 +17,8 @@ class Rule:
 
     The matched beginning is replaced by `theirs`, a name or a function of the match that returns it;
     several names stand for several tensors. `make` turns them into one array, called with our shape and
-    then theirs; without it the layout decides. Rules of the same `ours` are tried in turn.
+    then theirs; without it the layout decides. Rules of the same `ours` are tried in turn. A `make` that
+    depends on the model has a method `among` of the shapes of the model's weights, which returns the fitting one.
     """
 
     ours: str
@@ -70,6 +71,13 @@ class Source:
     layout: Layout = TORCH
     ignore: tuple[str, ...] = (r".*num_batches_tracked",)
 
+    def among(self, shapes):
+        """Returns the source as it reads for a model whose weights have the `shapes` {path: shape}."""
+        rules = (
+            replace(rule, make=rule.make.among(shapes)) if hasattr(rule.make, "among") else rule for rule in self.rules
+        )
+        return replace(self, rules=tuple(rules))
+
     def candidates(self, path, layer):
         """Returns each (names of tensors, what makes one of them) that may fill our weight `path` of `layer`."""
         first = next((rule for rule in self.rules if re.match(rule.ours, path)), None)
@@ -114,19 +122,40 @@ def prefix_rows(count):
 def grid_rows(skip):
     """Returns the `make` of a rule: the grid (h, w, D) of a position table (1, skip + h * w, D).
 
-    A table that doesn't fill our own grid is taken for a square one.
+    A square number of cells is taken for a square grid, as published ones are; any other must fill ours.
     """
+    return lambda shape, table: _grid(shape, table.reshape(-1, table.shape[-1])[skip:])
 
-    def make(shape, table):
-        rows = table.reshape(-1, table.shape[-1])[skip:]
-        side = math.isqrt(len(rows))
-        if len(rows) == math.prod(shape[:2]):
-            return rows.reshape(*shape[:2], -1)
-        if side * side != len(rows):
-            raise ValueError(f"{len(rows)} positions fill neither a grid of {shape[0]}x{shape[1]} nor a square one")
+
+def rows_after(*paths):
+    """Returns the `make` of a rule: our rows of a position table, which follow those of our weights `paths`.
+
+    A publisher's one table (1, P + h * w, D) holds the positions of the tokens before the patches, of
+    those that have one, and then the grid's; the model tells which it has.
+    """
+    return _RowsAfter(paths)
+
+
+@dataclass(frozen=True)
+class _RowsAfter:
+    paths: tuple[str, ...]
+    skip: int = 0
+
+    def among(self, shapes):
+        return replace(self, skip=sum(shapes[path][0] for path in self.paths if path in shapes))
+
+    def __call__(self, shape, table):
+        rows = table.reshape(-1, table.shape[-1])[self.skip :]
+        return _grid(shape, rows) if len(shape) == 3 else rows[: shape[0]]
+
+
+def _grid(shape, rows):
+    side = math.isqrt(len(rows))
+    if side * side == len(rows):
         return rows.reshape(side, side, -1)
-
-    return make
+    if len(rows) != math.prod(shape[:2]):
+        raise ValueError(f"{len(rows)} positions fill neither a square nor our grid of {shape[0]}x{shape[1]}")
+    return rows.reshape(*shape[:2], -1)
 
 
 def joined(shape, *arrays):
@@ -139,3 +168,8 @@ def joined(shape, *arrays):
 def reshaped(shape, array):
     """The `make` of a rule: the same numbers in our shape, such as flax's output kernel (heads, d, D)."""
     return array.reshape(shape)
+
+
+def stacked(shape, *arrays):
+    """The `make` of a rule: torch's query, key and value, kernels (out, in) or biases (out,), in one."""
+    return np.concatenate(arrays).T

@@ -1,0 +1,29 @@
+"""The later forms of ViT keep the contract of a family, which the zoo's test checks on the plain one."""
+
+import pytest
+
+from keras_vit import registry, testing
+
+_SHAPE = {"width": 24, "depth": 2, "heads": 3, "hidden": 40, "patch": 8, "image_size": 32, "native_size": 32}
+_KINDS = {
+    "mixed rotary positions, registers, mean pooling": {
+        "position": "mixed",
+        "registers": 2,
+        "class_token": False,
+        "pool": "mean",
+        "pool_norm": True,
+        "qkv_bias": False,
+        "layer_scale": 0.1,
+    },
+    "fixed rotary positions after a norm": {"position": "rotary", "pre_norm": True, "activation": "swiglu"},
+}
+
+
+@pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", _KINDS)
+def test_kind_keeps_the_contract(kind, check, monkeypatch):
+    found = registry.family("vit")
+    config = type(found.small)(**_SHAPE, **_KINDS[kind])
+    small = found._replace(small=config, variants={"small": config})
+    monkeypatch.setitem(registry._registered["vit"], found.module, small)
+    check("vit")

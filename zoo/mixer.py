@@ -1,0 +1,93 @@
+"""MLP-Mixer: Tolstikhin et al. 2021, "MLP-Mixer: An all-MLP Architecture for Vision" (arXiv 2105.01601)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+
+from keras_vit import heads, layers, register
+from keras_vit.weights import FLAX, Rule, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixer:
+    """Perceptrons that mix the patches of an image, and perceptrons that mix the channels of a patch."""
+
+    any_size: ClassVar[bool] = False  # the mixing of patches has weights for each of them
+
+    width: int  # of a token
+    depth: int  # blocks
+    token_hidden: int | None  # width of the MLP over tokens; None for one linear layer
+    hidden: int  # width of the MLP over channels
+    patch: int | tuple[int, int] = 16
+    norm: str = "layer"  # or "affine"
+    layer_scale: float | None = None  # where each branch's LayerScale begins; None for no LayerScale
+    image_size: int | tuple[int, int] = 224
+    channels: int = 3
+    classes: int = 1000  # 0 for the backbone alone
+    drop_path: float = 0.0  # of the last block; it grows linearly from 0
+    dropout: float = 0.0
+
+
+def _row(width, depth, token_hidden, hidden, patch, size=224):
+    return Mixer(width=width, depth=depth, token_hidden=token_hidden, hidden=hidden, patch=patch, image_size=size)
+
+
+_S, _B, _L = (512, 8, 256, 2048), (768, 12, 384, 3072), (1024, 24, 512, 4096)
+VARIANTS = {
+    "s32": _row(*_S, 32),
+    "s16": _row(*_S, 16),
+    "b32": _row(*_B, 32),
+    "b16": _row(*_B, 16),
+    "l32": _row(*_L, 32),
+    "l16": _row(*_L, 16),
+}
+SMALL = _row(24, 2, 14, 40, 8, (32, 48))
+
+
+TIMM = Source(
+    rules=(
+        Rule("embed/", "stem.proj."),
+        Rule(r"block_(\d+)/tokens/", r"blocks.\1.mlp_tokens."),
+        Rule(r"block_(\d+)/mlp/", r"blocks.\1.mlp_channels."),
+        Rule(r"block_(\d+)/", r"blocks.\1."),
+    )
+)
+_BLOCK = r"MixerBlock_\1/"
+NPZ = Source(  # the release of the paper
+    rules=(
+        Rule("embed/", "stem/"),
+        Rule(r"block_(\d+)/norm1/", _BLOCK + "LayerNorm_0/"),
+        Rule(r"block_(\d+)/norm2/", _BLOCK + "LayerNorm_1/"),
+        Rule(r"block_(\d+)/tokens/fc1/", _BLOCK + "token_mixing/Dense_0/"),
+        Rule(r"block_(\d+)/tokens/fc2/", _BLOCK + "token_mixing/Dense_1/"),
+        Rule(r"block_(\d+)/mlp/fc1/", _BLOCK + "channel_mixing/Dense_0/"),
+        Rule(r"block_(\d+)/mlp/fc2/", _BLOCK + "channel_mixing/Dense_1/"),
+        Rule("norm/", "pre_head_layer_norm/"),
+    ),
+    layout=FLAX,
+)
+
+
+@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL)
+def mixer(c):
+    """Returns the functional model of the configuration `c`, for images of exactly its size."""
+    if c.image_size is None:
+        raise ValueError("image_size=None won't do: the mixing of patches has a weight for each; give the images' size")
+    patch = layers.pair(c.patch, "patch")
+    images = layers.image_input(c.image_size, c.channels, multiple=patch)
+    cells = layers.PatchEmbed(c.width, patch, name="embed")(images)
+    x = layers.ToTokens(name="tokens")(cells)
+    for i in range(c.depth):
+        x = layers.MixerBlock(
+            c.token_hidden,
+            c.hidden,
+            c.norm,
+            c.layer_scale,
+            drop_path=c.drop_path * i / max(c.depth - 1, 1),
+            dropout=c.dropout,
+            name=f"block_{i}",
+        )(x)
+    last = layers.Affine if c.norm == "affine" else keras.layers.LayerNormalization
+    x = last(name="norm", **({} if c.norm == "affine" else {"epsilon": 1e-6}))(x)
+    return heads.classify(keras.Model(images, {"map": layers.ToMap(name="map")(x, cells)}, name="mixer"), c.classes)
