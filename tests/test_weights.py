@@ -13,7 +13,7 @@ from keras_vit.testing import randomise
 from keras_vit.weights import CheckpointError
 from keras_vit.weights.adapt import adapt_channels
 
-WIDTH, DEPTH, HEADS, HIDDEN, CLASSES = 12, 2, 3, 20, 7
+WIDTH, DEPTH, HEADS, HIDDEN, CLASSES = 12, 3, 3, 20, 7
 OPTIONS = {
     "width": WIDTH, "depth": DEPTH, "heads": HEADS, "hidden": HIDDEN, "patch": 8, "classes": CLASSES,
     "image_size": (32, 32), "native_size": (32, 32),
@@ -191,9 +191,17 @@ def test_checkpoint_of_another_model_is_refused_with_its_shapes(npz, tmp_path):
     assert (
         "block_0/mlp/fc1/kernel is (12, 24), Transformer/encoderblock_0/MlpBlock_3/Dense_0/kernel is (12, 20)" in said
     )
-    assert "another shape (6)" in said
+    assert "another shape (9)" in said
     vit().save_weights(tmp_path / "vit.weights.h5")
     assert "no tensor for" in refusal(keras_vit.build("lenet-5"), tmp_path / "vit.weights.h5")
+
+
+def test_checkpoint_of_another_family_names_that_family(npz, tmp_path):
+    np.savez(tmp_path / "vit.npz", **npz)
+    assert "its names are those of: vit (npz names)" in refusal(keras_vit.build("resnet-18"), tmp_path / "vit.npz")
+    np.savez(tmp_path / "none.npz", some=np.zeros(1), thing=np.ones(2))
+    said = refusal(keras_vit.build("resnet-18"), tmp_path / "none.npz")
+    assert "its names are those of: no family that is known" in said
 
 
 def test_head_of_other_classes_is_refused_unless_left(npz, tmp_path):

@@ -9,6 +9,7 @@ from keras_vit import registry
 from keras_vit.weights.adapt import adapt
 from keras_vit.weights.files import CheckpointError, open_checkpoint
 from keras_vit.weights.report import Report, Row
+from keras_vit.weights.suggest import families_of
 
 
 class _Owned(NamedTuple):
@@ -147,6 +148,9 @@ class _Plan:
         ):
             if lines:
                 parts.append(f"  {title} ({len(lines)}):" + "".join(f"\n    {line}" for line in lines))
+        if self.source is not None and len(self.missing) > len(self.filled):
+            fitting = families_of(self.arrays)
+            parts.append(f"  its names are those of: {', '.join(fitting) or 'no family that is known'}")
         if any(line.startswith("head/") for line in misfits):
             parts.append("  for a head of your own pass leave='head'")
         return "\n".join(parts)
