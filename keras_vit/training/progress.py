@@ -25,7 +25,7 @@ class ShowProgress(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._begin = time.monotonic()
         if self.console.is_terminal:
-            columns = (progress.BarColumn(bar_width=24), _Figures(), progress.TimeRemainingColumn())
+            columns = (progress.BarColumn(bar_width=10), _Figures(), progress.TimeRemainingColumn())
             self.bar = progress.Progress(*columns, console=self.console)
             self.task = self.bar.add_task("", total=self.epochs * self.steps, figures="starting")
             self.bar.start()
@@ -63,4 +63,4 @@ class ShowProgress(keras.callbacks.Callback):
 
 class _Figures(progress.ProgressColumn):
     def render(self, task):
-        return text.Text(task.fields["figures"])
+        return text.Text(task.fields["figures"], no_wrap=True)  # 80 columns hold all
