@@ -19,10 +19,13 @@ def test_a_family_of_your_own_works_as_the_page_says(tmp_path):
 def test_the_readme_builds_the_models_that_it_shows():
     import keras_vit
     from keras_vit import registry
+    from keras_vit.weights import published
 
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     calls = re.findall(r"keras_vit\.build\((.*)\) *(?:#.*)?$", text, re.MULTILINE)
-    assert len(calls) == 2
+    assert len(calls) == 3
     for call in calls:
-        registry.resolve(*eval(f"(lambda name, **options: (name, options))({call})"))
+        name, options = eval(f"(lambda name, **options: (name, options))({call})")
+        assert options.pop("weights", None) in {None, *published(name)}
+        registry.resolve(name, options)
     assert {"vit-b16", "vit-b16-384"} <= set(keras_vit.list_models("vit-*"))
