@@ -39,7 +39,7 @@ class Options:
     model_options: KeyValues = dataclasses.field(default_factory=dict)
     """other options of the model, such as patch=4 drop_path=0.1; they add to the preset's"""
     weights: str | None = None
-    """a checkpoint to start from"""
+    """a checkpoint to start from: a file, or the tag of a published one"""
     augment: str = "none"
     """what is done to training images at random: none, affine, flip-crop or random-resized-crop"""
     epochs: int = 90
@@ -156,9 +156,12 @@ def build(options, source):
 
 
 def preprocessing_of(model):
-    """Returns the Preprocessing that makes images fit the input of `model`."""
+    """Returns the Preprocessing that makes images fit the input of `model`, that of the checkpoint it began from."""
     _, height, width, channels = model.input_shape
-    return data.Preprocessing(image_size=(height, width), channels=channels)
+    checkpoint = getattr(model, "published", None)
+    if checkpoint is None:
+        return data.Preprocessing(image_size=(height, width), channels=channels)
+    return data.as_trained(checkpoint, (height, width), channels)
 
 
 def one_hot(batches, source):

@@ -186,6 +186,17 @@ def test_export_bakes_in_the_preprocessing_of_the_checkpoint(tmp_path, hub):
     assert printed == "True", said
 
 
+def test_recipe_trains_with_the_preprocessing_of_the_checkpoint():
+    from keras_vit.recipes.train_classifier import preprocessing_of
+
+    model = keras_vit.build("vit-ti16", depth=1, image_size=96)
+    assert preprocessing_of(model) == Preprocessing((96, 96), 3)
+    model.published = published("vit-ti16")[TAG]
+    assert preprocessing_of(model) == keras_vit.preprocessing("vit-ti16", TAG, image_size=96)
+    model.published = published("vit-b16")["dino"]
+    assert preprocessing_of(model).mean == (0.485, 0.456, 0.406)
+
+
 def test_preprocessing_is_that_of_the_checkpoint():
     got = keras_vit.preprocessing("vit-b16", "dino")
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
