@@ -52,7 +52,7 @@ def test_table_of_the_grid_alone_does_not_fit_a_model_whose_class_token_has_a_po
     token, table = weights["class_token/token"][None], _rows(weights["position/table"])
     tensors = _as_timm(weights, pos_embed=table, cls_token=token)
     save_file(tensors, tmp_path / "vit.safetensors")
-    with pytest.raises(CheckpointError, match="5 positions fill neither a grid of 2x3 nor a square one"):
+    with pytest.raises(CheckpointError, match="5 positions fill neither a square nor our grid of 2x3"):
         load_weights(_model()[0], tmp_path / "vit.safetensors")
     load_weights(_model(prefix_position=False)[0], tmp_path / "vit.safetensors")
 
