@@ -5,6 +5,7 @@ from keras_vit import backend
 backend.load("tensorflow")
 
 from keras_vit.data.augment import AUGMENTATIONS  # noqa: E402
+from keras_vit.data.mixing import mix  # noqa: E402
 from keras_vit.data.pipeline import (  # noqa: E402
     evaluation_batches,
     evaluation_steps,
@@ -23,6 +24,7 @@ __all__ = [
     "as_trained",
     "evaluation_batches",
     "evaluation_steps",
+    "mix",
     "open_source",
     "preprocessing",
     "steps_per_epoch",

@@ -8,6 +8,8 @@ import math
 
 import tensorflow as tf
 
+from keras_vit.data import policies
+
 
 def none(image, preprocessing, seed):
     """Changes nothing."""
@@ -47,6 +49,26 @@ def flip_crop(image, preprocessing, seed):
 
 def random_resized_crop(image, preprocessing, seed):
     """Cuts 8 to 100 % of the area, at 3/4 to 4/3 of the proportions; flips half (Szegedy et al., 2014)."""
+    return preprocessing.normalize(_crop_resize_flip(image, preprocessing, seed))
+
+
+def randaugment(image, preprocessing, seed):
+    """Crops and flips as random_resized_crop does, then changes by RandAugment (Touvron et al., 2021: DeiT)."""
+    crop, change = tf.unstack(tf.random.split(seed, 2))
+    mean = tf.broadcast_to(tf.constant(preprocessing.mean) * 255.0, (preprocessing.channels,))
+    image = _whole(_crop_resize_flip(image, preprocessing, crop), preprocessing)
+    return preprocessing.normalize(tf.cast(policies.rand_augment(image, change, tf.round(mean)), "float32"))
+
+
+def three_augment(image, preprocessing, seed):
+    """Crops and flips as random_resized_crop does, then changes by 3-Augment (Touvron et al., 2022: DeiT III)."""
+    crop, change = tf.unstack(tf.random.split(seed, 2))
+    image = _whole(_crop_resize_flip(image, preprocessing, crop), preprocessing)
+    return preprocessing.normalize(tf.cast(policies.three_augment(image, change), "float32"))
+
+
+def _crop_resize_flip(image, preprocessing, seed):
+    """Returns the random crop, maybe mirrored, as float32 (H, W, channels) of 0 to 255."""
     height, width = preprocessing.image_size
     flip, crop = tf.unstack(tf.random.split(seed, 2))
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
@@ -60,7 +82,12 @@ def random_resized_crop(image, preprocessing, seed):
         use_image_if_no_bounding_boxes=True,
     )
     image = preprocessing.resize(tf.slice(image, begin, size), preprocessing.image_size)
-    return tf.image.stateless_random_flip_left_right(preprocessing.normalize(image), flip)
+    return tf.image.stateless_random_flip_left_right(image, flip)
+
+
+def _whole(image, preprocessing):
+    """Rounds to uint8, as image files are, and states the shape."""
+    return tf.ensure_shape(tf.cast(tf.round(image), "uint8"), (*preprocessing.image_size, preprocessing.channels))
 
 
 AUGMENTATIONS = {
@@ -68,4 +95,6 @@ AUGMENTATIONS = {
     "affine": affine,
     "flip-crop": flip_crop,
     "random-resized-crop": random_resized_crop,
+    "randaugment": randaugment,
+    "three-augment": three_augment,
 }

@@ -1,0 +1,119 @@
+"""Smaller steps for earlier layers, as the papers fine-tune: learning rates and decay by parameter."""
+
+import re
+
+import keras
+from keras import ops
+
+_FIRST = {"embed", "embed_norm", "pre_norm", "position", "class_token", "distillation_token", "registers"}
+_LAST = {"norm", "fc_norm", "head", "head_dist"}
+_BLOCK = re.compile(r"block_(\d+)|stage_(\d+)_block_(\d+)|class_block_(\d+)")
+_BEFORE_BLOCK = re.compile(r"bias_(\d+)")  # of BEiT's relative positions
+_BEFORE_STAGE = re.compile(r"stage_(\d+)_(downsample|downsample_norm|merge)")
+
+
+def depths(model):
+    """Returns {layer name: depth} of the layers of `model` that have weights, by their public names.
+
+    0 is all that makes tokens of pixels, with positions and special tokens; the blocks follow from 1 on,
+    those of all stages counted through, CaiT's class blocks after the others; the last depth holds the
+    final norm and the heads. What leads from stage to stage has the depth of the block after it. As in
+    BEiT (Bao et al. 2021, arXiv 2106.08254). Raises ValueError for a name that tells no depth.
+    """
+    names = [layer.name for layer in model.layers if layer.weights]
+    blocks = sorted(filter(_BLOCK.fullmatch, names), key=_block_order)
+    place = {name: i for i, name in enumerate(blocks, start=1)}
+    return {name: _depth(name, place, model.name) for name in names}
+
+
+def _block_order(name):
+    plain, stage, within, class_block = _BLOCK.fullmatch(name).groups()
+    if class_block is not None:
+        return (1, int(class_block), 0)
+    return (0, int(plain), 0) if stage is None else (0, int(stage), int(within))
+
+
+def _depth(name, place, model):
+    if name in _FIRST:
+        return 0
+    if name in _LAST:
+        return len(place) + 1
+    if found := _BEFORE_BLOCK.fullmatch(name):
+        name = f"block_{found[1]}"
+    if found := _BEFORE_STAGE.fullmatch(name):
+        name = f"stage_{found[1]}_block_0"
+    if name not in place:
+        known = ", ".join(sorted(_FIRST | _LAST))
+        raise ValueError(
+            f"the depth of layer {name!r} of {model} isn't known; names that tell it are {known}, "
+            "block_3 and stage_1_block_2"
+        )
+    return place[name]
+
+
+def rate_scales(model, layer_decay):
+    """Returns {path: factor of the learning rate} of the trainable variables of `model`.
+
+    It is `layer_decay` ** (last depth - depth): 1 for the head, and by `layer_decay`, in (0, 1], less for
+    each layer before it. With 1 every model is taken, whatever its layers are called.
+    """
+    if not 0 < layer_decay <= 1:
+        raise ValueError(f"layer_decay={layer_decay!r}; it is above 0 and at most 1, such as 0.75")
+    if layer_decay == 1:
+        return {variable.path: 1.0 for variable in model.trainable_variables}
+    found = depths(model)
+    last = max(found.values())
+    return {
+        variable.path: layer_decay ** (last - found[layer.name])
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    }
+
+
+def adamw_by_depth(model, learning_rate, weight_decay, layer_decay, **options):
+    """Returns AdamW for `model`, built, with steps that shrink by `layer_decay` a layer towards the pixels.
+
+    `learning_rate` is a number or a schedule; only kernels decay, by `weight_decay`; `options` are those of
+    keras.optimizers.Adam. Layers that are to be frozen are frozen before.
+    """
+    scales = rate_scales(model, layer_decay)
+    variables = model.trainable_variables
+    decays = [weight_decay if variable.path.endswith("/kernel") else 0.0 for variable in variables]
+    optimizer = GroupedAdamW(learning_rate, scales=[scales[each.path] for each in variables], decays=decays, **options)
+    optimizer.build(variables)
+    return optimizer
+
+
+@keras.saving.register_keras_serializable("keras_vit")
+class GroupedAdamW(keras.optimizers.Adam):
+    """AdamW (Loshchilov & Hutter, 2019) with a factor of the learning rate and a decay for each variable.
+
+    `scales` and `decays` follow the order of the variables that it is built with. The factor acts on the
+    decay too, as in parameter groups of PyTorch. Keras decays all variables at one rate before its steps;
+    here both happen in `update_step`, which Keras calls once a variable with the reduced gradient, under
+    every strategy.
+    """
+
+    def __init__(self, learning_rate=0.001, *, scales, decays, **kwargs):
+        if kwargs.pop("weight_decay", None) is not None:
+            raise ValueError("GroupedAdamW decays each variable by its own of decays; it takes no weight_decay")
+        super().__init__(learning_rate, **kwargs)
+        self.scales = tuple(scales)
+        self.decays = tuple(decays)
+
+    def build(self, variables):
+        if not len(variables) == len(self.scales) == len(self.decays):
+            raise ValueError(
+                f"{len(self.scales)} scales and {len(self.decays)} decays do not match {len(variables)} variables"
+            )
+        super().build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        rate = ops.cast(learning_rate, variable.dtype) * self.scales[i]
+        if self.decays[i]:
+            self.assign_sub(variable, variable * (rate * self.decays[i]))
+        super().update_step(gradient, variable, rate)
+
+    def get_config(self):
+        return {**super().get_config(), "scales": self.scales, "decays": self.decays}
