@@ -5,66 +5,104 @@ import re
 
 import keras
 
-_PUBLIC = re.compile(r"embed|block_\d+|stage_\d+|stage_\d+_block_\d+|norm|map|pool|head")
+_STAGE = r"(stage_\d+_)?"
+_PUBLIC = re.compile(
+    rf"{_STAGE}(embed|pre_norm|merge|downsample|conv_\d+)(_norm)?|(class_|{_STAGE})block_\d+|stage_\d+|project"
+    r"|norm|fc_norm|map|pool|fc|head|head_dist|logits"
+)
 
 
 def list_taps(model):
     """Returns the names that `tap` takes for `model`, in the order of its graph.
 
-    "embed", "block_3", "stage_1", "norm" and "head" are the outputs of those layers; "attention_3" is the
-    attention matrix of block 3.
+    "embed", "block_3", "stage_1", "norm" and "head" are the outputs of those layers. What a block computes
+    on its way bears the number of the block: "attention_3" is the attention matrix of "block_3", "query_3",
+    "key_3" and "value_3" are what it came from, "mlp_3" the hidden activations of the block's MLP, and so on
+    by the `parts` that the block names; "stage_1_attention_0" is that of "stage_1_block_0".
     """
     names = []
     for layer in model.layers:
-        if _PUBLIC.fullmatch(layer.name):
-            names.append(layer.name)
-        if hasattr(layer, "attention_scores"):
-            names.append(_attention_name(layer))
+        names += [layer.name] if _PUBLIC.fullmatch(layer.name) else []
+        names += _parts(layer)
     return names
 
 
 def tap(model, names):
     """Returns a model from `model`'s input to {name: tensor}, sharing its weights.
 
-    A map or sequence comes as the layer gives it; "attention_3" is (B, heads, N, N), which makes that
-    block alone compute its matrix a second time. Raises ValueError for a name that can't be tapped.
+    A map or sequence comes as the layer gives it. "attention_3" is (B, heads, N, N), of attention within
+    windows (B, windows, heads, N, N); queries, keys and values are (B, heads, N, d), or window by window
+    likewise. A block of which a part is asked for, and no other, computes a second time.
+    Raises ValueError for a name that can't be tapped.
     """
     names = [names] if isinstance(names, str) else list(names)
-    known = list_taps(model)
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ValueError(f"{model.name} has no tap {name!r}{hint}; it has {', '.join(known)}")
-    return keras.Model(model.input, {name: _tensor(model, name) for name in names}, name=f"{model.name}-taps")
-
-
-class _Scores(keras.layers.Layer):
-    """The attention matrix of a block that stands in a graph already, as a step of the graph with a name of its own."""
-
-    def __init__(self, block, **kwargs):
-        super().__init__(**kwargs)
-        self.block = block
-
-    def call(self, *args, **kwargs):
-        return self.block.attention_scores(*args, **kwargs)
-
-
-def _attention_name(layer):
-    return re.sub(r"block_(\d+)$", r"attention_\1", layer.name)
-
-
-def _tensor(model, name):
+    check_names(model, names)
+    tensors = {}
     for layer in model.layers:
-        if layer.name == name:
-            return _node(model, layer).output_tensors[0]
-        if hasattr(layer, "attention_scores") and _attention_name(layer) == name:
-            called = _node(model, layer).arguments
-            return _Scores(layer, name=name, dtype=layer.dtype_policy)(*called.args, **called.kwargs)
-    raise AssertionError(f"{name} is listed but not in the graph")
+        if layer.name in names:
+            tensors[layer.name] = node_of(model, layer).output_tensors[0]
+        asked = {name: part for name, part in _parts(layer).items() if name in names}
+        if asked:
+            called = node_of(model, layer).arguments
+            inside = _Inside(layer, list(asked.values()), name=f"{layer.name}_inside", dtype=layer.dtype_policy)
+            found = inside(*called.args, **called.kwargs)
+            tensors.update({name: found[part] for name, part in asked.items()})
+    return keras.Model(model.input, {name: tensors[name] for name in names}, name=f"{model.name}-taps")
 
 
-def _node(model, layer):
+def check_names(model, names):
+    """Raises ValueError for the first of `names` that `list_taps` doesn't list, and says what would have worked."""
+    known = list_taps(model)
+    if not names:
+        raise ValueError(f"no name to tap was given; {model.name} has {_summary(known)}")
+    for name in names:
+        if name in known:
+            continue
+        for layer in model.layers:
+            if isinstance(layer, keras.Model) and name in list_taps(layer):
+                raise ValueError(
+                    f"{name!r} lies within the model {layer.name!r}, which is one layer of {model.name}; "
+                    f"tap model.get_layer({layer.name!r})"
+                )
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"{model.name} has no tap {name!r}{hint}; it has {_summary(known)}")
+
+
+def block_of(model, name):
+    """Returns the block of `model` of which the tap called `name` is a part, or None where it is no part of one."""
+    return next((layer for layer in model.layers if name in _parts(layer)), None)
+
+
+def node_of(model, layer):
     """Returns the call of `layer` that is part of `model`, which may have been called elsewhere too."""
     nodes = (node for depth in model._nodes_by_depth.values() for node in depth)
     return next(node for node in nodes if node.operation is layer)
+
+
+class _Inside(keras.layers.Layer):
+    """The `parts` of a block that stands in a graph already, as a step of the graph of its own."""
+
+    def __init__(self, block, parts, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+        self.parts = parts
+
+    def call(self, *args, **kwargs):
+        found = self.block.inside(*args, **kwargs)
+        return {part: found[part] for part in self.parts}
+
+
+def _parts(layer):
+    """Returns {tap: part} of what `layer` computes on its way, {} where it names nothing."""
+    if not hasattr(layer, "inside"):
+        return {}
+    return {re.sub(r"block_(\d+)$", rf"{part}_\1", layer.name): part for part in layer.parts}
+
+
+def _summary(names):
+    """Returns `names` in a sentence, those that differ in their last number as one."""
+    alike = {}
+    for name in names:
+        alike.setdefault(re.sub(r"\d+$", "", name), []).append(name)
+    return ", ".join(each[0] if len(each) == 1 else f"{each[0]} to {each[-1]}" for each in alike.values())

@@ -105,13 +105,14 @@ def test_block_gives_the_matrix_of_each_window(rng):
     block = layers.TransformerBlock(_HEADS, 8, window=_WINDOW, shift=True, name="block")
     x = rng.normal(size=(2, 7, 11, _WIDTH)).astype("float32")
     block(x)
-    scores = np.array(randomise(block).attention_scores(x))
-    assert scores.shape == (2 * 3 * 3, _HEADS, 15, 15)
+    scores = np.array(randomise(block).inside(x)["attention"])
+    assert scores.shape == (2, 3 * 3, _HEADS, 15, 15)
+    scores = scores.reshape(-1, _HEADS, 15, 15)
     np.testing.assert_allclose(scores.sum(-1), 1.0, atol=1e-5)
     assert (scores[4, :, :, :] > 1e-6).all()  # the window in the middle has no border
     assert (scores[8] < 1e-6).any()
-    alone = np.array(block.attention_scores(x[1:]))
-    np.testing.assert_allclose(scores[9:], alone, atol=1e-5)
+    alone = np.array(block.inside(x[1:])["attention"])
+    np.testing.assert_allclose(scores[9:], alone[0], atol=1e-5)
 
 
 def test_block_of_windows_refuses_what_they_lack():

@@ -232,7 +232,7 @@ def test_block_is_equations_2_and_3_of_the_vit_paper(rng, layer_scale):
     hidden = gelu(layer_norm(y, w["norm2/gamma"], w["norm2/beta"]) @ w["mlp/fc1/kernel"] + w["mlp/fc1/bias"])
     expected = y + (hidden @ w["mlp/fc2/kernel"] + w["mlp/fc2/bias"]) * w.get("scale2/gamma", 1)
     close(layer(x), expected)
-    close(layer.attention_scores(x.astype("float32")), scores)
+    close(layer.inside(x.astype("float32"))["attention"], scores)
 
 
 def test_block_drops_paths_in_training_only(rng):

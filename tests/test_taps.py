@@ -1,14 +1,13 @@
-"""Taps give what the layers compute, of models built, reloaded and in bfloat16; attention maps follow their papers."""
+"""Taps give what the layers compute, in every family, of models built, reloaded, refitted and in bfloat16."""
 
 import keras
 import numpy as np
 import pytest
-from numpy_reference import attend, layer_norm, weights_of
+from numpy_reference import attend, layer_norm, softmax, weights_of
 
 import keras_vit
-from keras_vit import analysis
 from keras_vit.taps import list_taps, tap
-from keras_vit.testing import randomise
+from keras_vit.testing import randomise, small
 
 HEADS, GRID = 3, (2, 3)
 
@@ -33,7 +32,8 @@ def matrix_by_hand(model, images, i):
 
 
 def test_public_names_are_listed_in_order(model):
-    blocks = [name for i in range(3) for name in (f"block_{i}", f"attention_{i}")]
+    parts = ("block", "norm1", "query", "key", "value", "attention", "attended", "residual", "norm2", "mlp")
+    blocks = [f"{part}_{i}" for i in range(3) for part in parts]
     assert list_taps(model) == ["embed", *blocks, "norm", "head"]
     assert {"embed", "stage_0", "stage_3", "stage_2_block_1", "head"} <= set(list_taps(keras_vit.build("resnet-18")))
 
@@ -71,33 +71,123 @@ def test_name_that_cannot_be_tapped_is_refused(model):
         tap(model, ["block_1", "attention_9"])
 
 
-def test_dino_map_is_the_class_row_of_the_last_block(model, images):
-    row = matrix_by_hand(model, images, 2)[:, :, 0, 1:]
-    expected = (row / row.sum(-1, keepdims=True)).reshape(2, HEADS, *GRID)
-    np.testing.assert_allclose(analysis.attention(model, images, "dino"), expected, rtol=1e-4)
+def matched(shape, promised):
+    """Returns whether an actual shape keeps what a symbolic one promised."""
+    return len(shape) == len(promised) and all(side in (None, got) for got, side in zip(shape, promised, strict=True))
 
 
-def test_rollout_multiplies_all_blocks(model, images):
-    taps = tap(model, [f"attention_{i}" for i in range(3)])(images)
-    rolled = np.broadcast_to(np.eye(7), (2, 7, 7))
-    for i in range(3):
-        mean = np.asarray(taps[f"attention_{i}"], "float64").mean(axis=1)
-        rolled = np.einsum("bij,bjk->bik", 0.5 * mean + 0.5 * np.eye(7), rolled)
-    row = rolled[:, 0, 1:]
-    np.testing.assert_allclose(
-        analysis.attention(model, images), (row / row.sum(1, keepdims=True)).reshape(2, *GRID), rtol=1e-4
-    )
+@pytest.mark.parametrize("family", keras_vit.list_families())
+def test_every_listed_tap_gives_what_it_promises(family):
+    model = small(family)
+    tapped = tap(model, list_taps(model))
+    images = np.random.default_rng(5).normal(size=(2, *model.input.shape[1:])).astype("float32")
+    found = {name: np.asarray(each) for name, each in tapped(images).items()}
+    assert sorted(found) == sorted(list_taps(model))
+    for name, each in found.items():
+        assert matched(each.shape, tapped.output[name].shape) and len(each) == 2, (name, each.shape)
+        assert np.isfinite(each).all() and each.std() > 0, name
+        if "attention_" in name and family != "cait":
+            np.testing.assert_allclose(each.sum(-1), 1, atol=1e-5)
+    if "head" in found and family != "deit":
+        np.testing.assert_allclose(found["head"], model(images), rtol=1e-5, atol=1e-6)
+    if "head" not in found:
+        np.testing.assert_allclose(found["norm"][:, :1], model(images)["prefix"][:, :1], rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=f"{model.name} has no tap 'block_77'"):
+        tap(model, "block_77")
 
 
-def test_each_image_of_a_batch_has_its_own_map(model, images):
-    together = analysis.attention(model, images)
-    alone = np.concatenate([analysis.attention(model, images[i : i + 1]) for i in range(2)])
-    np.testing.assert_allclose(together, alone, rtol=1e-4)
-    assert np.abs(together[0] - together[1]).max() > 1e-4
+EXPECTED = {  # batch 2; beit, vit 4 x 4 cells and a class token; heads of 8
+    "vit": {
+        "attention_1": (2, 3, 17, 17), "query_2": (2, 3, 17, 8), "value_0": (2, 3, 17, 8), "mlp_1": (2, 17, 40),
+        "norm1_0": (2, 17, 24), "attended_2": (2, 17, 24), "residual_1": (2, 17, 24), "norm": (2, 17, 24),
+    },
+    "beit": {"attention_1": (2, 3, 17, 17), "key_0": (2, 3, 17, 8), "fc_norm": (2, 24)},
+    "cait": {
+        "attention_1": (2, 3, 16, 16), "class_attention_1": (2, 3, 1, 17), "class_query_0": (2, 3, 1, 8),
+        "class_mlp_0": (2, 1, 40), "class_block_0": (2, 17, 24),
+    },
+    "dinov2": {"attention_2": (2, 3, 21, 21), "mlp_0": (2, 21, 40)},
+    "swin": {  # maps of 7, 4 and 2 cells a side in windows of 3, 3 and 2
+        "stage_0_attention_0": (2, 9, 2, 9, 9), "stage_1_attention_1": (2, 4, 4, 9, 9),
+        "stage_2_attention_1": (2, 1, 8, 4, 4), "stage_0_query_1": (2, 9, 2, 9, 4), "stage_0_mlp_1": (2, 7, 7, 32),
+        "stage_0_attended_1": (2, 7, 7, 8), "stage_1_merge": (2, 4, 4, 16),
+    },
+    "resnet": {"stage_1_block_1": (2, 4, 4, 24), "stage_1_conv2_0": (2, 4, 4, 6), "embed_norm": (2, 16, 16, 3)},
+    "mixer": {"token_mlp_0": (2, 24, 14), "mlp_1": (2, 24, 40)},
+    "convnext": {"stage_1_mlp_0": (2, 4, 4, 40), "stage_2_downsample_norm": (2, 4, 4, 10)},
+}  # fmt: skip
 
 
-def test_model_without_attention_and_unknown_method_are_refused(model, images):
-    with pytest.raises(ValueError, match="lenet-5 has no class token that attends"):
-        analysis.attention(keras_vit.build("lenet-5"), images)
-    with pytest.raises(ValueError, match="one of rollout, dino, not 'magic'"):
-        analysis.attention(model, images, "magic")
+@pytest.mark.parametrize("family", EXPECTED)
+def test_taps_have_the_shapes_of_the_architecture(family):
+    model = small(family)
+    images = np.ones((2, *model.input.shape[1:]), "float32")
+    got = tap(model, EXPECTED[family])(images)
+    assert {name: tuple(each.shape) for name, each in got.items()} == EXPECTED[family]
+
+
+@pytest.mark.parametrize("options", [{"position": "rotary"}, {"position": "mixed"}, {"trunk": ()}])
+def test_parts_of_rotary_and_hybrid_blocks_add_up(options):
+    model = small("vit", **({"patch": 2} if "trunk" in options else {}), **options)
+    check_block(model, ["query_1", "key_1", "value_1", "attention_1", "attended_1", "block_1"], 1)
+
+
+def test_parts_of_beit_with_its_bias_add_up():
+    model = small("beit")
+    bias = np.asarray(keras.Model(model.input, model.get_layer("bias_1").output)(np.zeros((1, 32, 32, 3))), "float64")
+    check_block(model, ["query_1", "key_1", "value_1", "attention_1", "attended_1", "block_1"], 1, bias)
+
+
+def check_block(model, names, i, bias=0.0):
+    """Asserts that the taps of block i make one another by the formulas of attention."""
+    images = np.random.default_rng(5).normal(size=(2, *model.input.shape[1:]))
+    got = {name: np.asarray(each, "float64") for name, each in tap(model, names)(images).items()}
+    q, k, v = (got[f"{part}_{i}"] for part in ("query", "key", "value"))
+    matrix = softmax(q @ k.swapaxes(2, 3) / np.sqrt(q.shape[-1]) + bias)
+    np.testing.assert_allclose(got[f"attention_{i}"], matrix, rtol=1e-3, atol=1e-5)
+    w = weights_of(model.get_layer(f"block_{i}"))
+    together = (matrix @ v).swapaxes(1, 2).reshape(2, -1, 24)
+    expected = together @ w["attention/out/kernel"] + w["attention/out/bias"]
+    np.testing.assert_allclose(got[f"attended_{i}"], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_mlp_and_residual_taps_make_the_block(model, images):
+    got = tap(model, ["residual_1", "mlp_1", "block_1"])(images)
+    w = weights_of(model.get_layer("block_1"))
+    expected = got["residual_1"] + np.asarray(got["mlp_1"]) @ w["mlp/fc2/kernel"] + w["mlp/fc2/bias"]
+    np.testing.assert_allclose(got["block_1"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_new_head_keeps_the_taps_and_a_nested_model_says_where_they_are(model, images):
+    features = model.get_layer("norm").output[:, 0]
+    refitted = keras.Model(model.input, keras.layers.Dense(2, name="head")(features))
+    names = ["attention_2", "mlp_1"]
+    for name, each in tap(refitted, names)(images).items():
+        np.testing.assert_allclose(each, tap(model, name)(images)[name], rtol=1e-5)
+    nested = keras.Sequential([keras.Input((16, 24, 3)), model, keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"tap model.get_layer\('vit-ti16'\)"):
+        tap(nested, "attention_2")
+
+
+def test_taps_predict_over_a_pipeline(images):
+    tf = pytest.importorskip("tensorflow")
+    model = small("swin")
+    pixels = np.random.default_rng(1).normal(size=(5, 28, 28, 3)).astype("float32")
+    tapped = tap(model, ["stage_0_attention_1", "stage_1", "stage_0_key_0"])
+    got = tapped.predict(tf.data.Dataset.from_tensor_slices(pixels).batch(2), verbose=0)
+    for name, each in tapped(pixels).items():
+        np.testing.assert_allclose(got[name], each, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["vit", "swin", "cait", "beit"])
+def test_taps_of_open_and_bfloat16_models(family):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = small(family, image_size=None)
+    names = [name for name in list_taps(model) if "attention_" in name or "mlp_" in name]
+    got = tap(model, names).predict(np.ones((3, 32, 48, 3), "float32"), batch_size=2, verbose=0)
+    assert all(len(each) == 3 and np.isfinite(np.asarray(each, "float32")).all() for each in got.values())
+
+
+def test_no_name_is_refused(model):
+    with pytest.raises(ValueError, match=r"no name to tap .* attention_0 to attention_2"):
+        tap(model, [])

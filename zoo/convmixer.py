@@ -63,6 +63,13 @@ class ConvMixerBlock(keras.layers.Layer):
         x = x + self.norm1(self.activate(self.depthwise(x)), training=training)
         return self.norm2(self.activate(self.pointwise(x)), training=training)
 
+    parts = ("norm1", "residual")
+
+    def inside(self, x):
+        """Returns {"norm1": map after the first normalisation, "residual": its sum with `x`}."""
+        norm1 = self.norm1(self.activate(self.depthwise(x)), training=False)
+        return {"norm1": norm1, "residual": x + norm1}
+
     def compute_output_shape(self, shape):
         return shape
 

@@ -94,6 +94,13 @@ class ConvNeXtBlock(keras.layers.Layer):
             branch = self.scale(branch)
         return x + self.drop_path(branch, training=training)
 
+    parts = ("norm", "mlp")
+
+    def inside(self, x):
+        """Returns {"norm": map after the normalisation, "mlp": hidden activations (B, h, w, 4 D)}."""
+        norm = self.norm(self.conv(x))
+        return {"norm": norm, "mlp": self.mlp.widened(norm)}
+
     def compute_output_shape(self, shape):
         return shape
 

@@ -1,40 +1,179 @@
-"""Where a Vision Transformer's class token looks, as maps over the image."""
+"""Where a model looks, as maps over the image."""
+
+import inspect
 
 import numpy as np
+from keras import ops
 
-from keras_vit import layers
-from keras_vit.taps import list_taps, tap
+from keras_vit.analysis import flow, saliency
+from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
 
 
-def attention(model, images, method="rollout"):
-    """Returns how much each cell of the image draws the class token's attention, each map summing to 1.
+def attention(model, images, method="rollout", **options):
+    """Returns how much each cell of each image counts for the model, by one of `METHODS`: (B, h, w), or by head.
 
-    `images` is (B, H, W, C) as the model takes them. `method` "rollout" follows attention through all
-    blocks, 0.5 A + 0.5 I averaged over heads and multiplied (Abnar and Zuidema 2020, arXiv 2005.00928),
-    and gives (B, h, w); "dino" reads the last block, (B, heads, h, w) (Caron et al. 2021, arXiv 2104.14294).
-    Raises ValueError for another method and for a model that has no class token or no attention.
+    `images` is (B, H, W, C) as the model takes them. The methods and their options:
+
+    - "raw", block=: attention in one block (a tap such as "attention_3", by default the last) of the token that
+      the head reads, or where it reads the mean of all cells the mean over these: (B, heads, h, w), as it is.
+    - "dino", mass=: the class token's attention in the last block, (B, heads, h, w), each map summing to 1; with
+      `mass` only the fewest cells that hold so much are kept, the rest is 0 (Caron et al. 2021, arXiv 2104.14294).
+    - "rollout", discard=: attention multiplied through all blocks, 0.5 A + 0.5 I averaged over heads, each map
+      summing to 1 (Abnar and Zuidema 2020, arXiv 2005.00928); `discard` leaves out that share of the entries of each
+      matrix, the smallest.
+    - "gradient", target=: the same with I + mean over heads of relu(dy/dA * A), of a class y (Chefer et al. 2021,
+      ICCV, arXiv 2103.15679), each map summing to 1 unless nothing speaks for the class.
+    - "gradcam", layer=, target=: relu of the channels of a layer weighted by their mean gradients (Selvaraju et al.
+      2017, arXiv 1610.02391), by default of the last layer whose cells reach the head and have more than one place.
+    - "occlusion", patch=, value=, target=: by how much the probability of the class falls as a patch of so many
+      pixels is painted over (Zeiler and Fergus 2014, arXiv 1311.2901).
+
+    `target` is a class or one for each image, by default the one the model finds likeliest.
+    Raises ValueError for a method that the model doesn't offer, saying why and which it does.
     """
     if method not in METHODS:
-        raise ValueError(f"method is one of {', '.join(METHODS)}, not {method!r}")
-    prefix = sum(layer.count for layer in model.layers if isinstance(layer, layers.ClassToken))
-    names = [name for name in list_taps(model) if "attention_" in name]
-    if not prefix or not names:
-        raise ValueError(f"{model.name} has no class token that attends; its maps can be tapped: {list_taps(model)}")
-    tapped = tap(model, ["embed", *METHODS[method](names)])(images, training=False)
-    height, width = tapped.pop("embed").shape[1:3]
-    seen = _SEEN[method]([np.asarray(matrix, "float64") for matrix in tapped.values()])
-    seen = seen[..., 0, prefix:]
+        raise ValueError(f"method is one of {', '.join(METHODS)}, not {method!r}; {model.name} offers {_offer(model)}")
+    missing = NEEDS[method](model)
+    if missing:
+        raise ValueError(f"{method!r} won't do for {model.name}: {missing}; it offers {_offer(model)}")
+    known = list(inspect.signature(METHODS[method]).parameters)[2:]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"{method!r} has no option {name!r}; it has {', '.join(known)}")
+    return METHODS[method](model, np.asarray(images), **options)
+
+
+def methods(model):
+    """Returns the names of the methods that `attention` offers for `model`."""
+    return [name for name in METHODS if not NEEDS[name](model)]
+
+
+def raw(model, images, block=None):
+    """Returns one block's attention on the cells, (B, heads, h, w)."""
+    names = flow.attention_names(model)
+    if block is not None and block not in names:
+        raise ValueError(f"block is one of {', '.join(names)}, not {block!r}")
+    (block,) = flow.attending(model, images, [block or names[-1]])
+    matrix = block.matrices(flow.tapped_matrices(model, images, [block]))
+    cells = block.grid[0] * block.grid[1]
+    if block.places is not None:
+        real = block.places >= 0
+        received = np.where(real[:, None, :, None], matrix, 0).sum(axis=3) / cells  # (B, windows, heads, N)
+        seen = np.zeros((*matrix.shape[:1], matrix.shape[2], cells))
+        seen[:, :, block.places[real]] = np.moveaxis(received, 2, 1)[:, :, real]
+    else:
+        prefix = matrix.shape[-1] - cells
+        of_token = prefix and flow.head_reads_token(model)
+        seen = matrix[..., 0, prefix:] if of_token else matrix[..., prefix:, prefix:].mean(axis=2)
+    return seen.reshape(*seen.shape[:2], *block.grid)
+
+
+def dino(model, images, mass=None):
+    """Returns the class token's attention in the last block by head, (B, heads, h, w)."""
+    if mass is not None and not 0 < mass <= 1:
+        raise ValueError(f"mass is above 0 and at most 1, not {mass!r}")
+    (block,) = flow.attending(model, images, flow.attention_names(model)[-1:])
+    matrix = block.matrices(flow.tapped_matrices(model, images, [block]))
+    seen = matrix[:, :, 0, -block.grid[0] * block.grid[1] :]
     seen = seen / seen.sum(axis=-1, keepdims=True)
-    return seen.reshape(*seen.shape[:-1], height, width)
+    if mass is not None:
+        order = np.argsort(-seen, axis=-1, kind="stable")
+        largest = np.take_along_axis(seen, order, axis=-1)
+        before = np.cumsum(largest, axis=-1) - largest
+        kept = np.empty(seen.shape, bool)
+        np.put_along_axis(kept, order, before < mass, axis=-1)
+        seen = np.where(kept, seen, 0.0)
+    return seen.reshape(*seen.shape[:2], *block.grid)
 
 
-def _roll_out(matrices):
-    """Returns the product over blocks of 0.5 A + 0.5 I, (B, N, N)."""
-    rolled = np.eye(matrices[0].shape[-1])
-    for matrix in matrices:
-        rolled = (0.5 * matrix.mean(axis=1) + 0.5 * np.eye(matrix.shape[-1])) @ rolled
-    return rolled
+def rollout(model, images, discard=0.0):
+    """Returns the product over blocks of 0.5 A + 0.5 I as the head reads it, (B, h, w)."""
+    if not 0 <= discard < 1:
+        raise ValueError(f"discard is a share from 0 to below 1, not {discard!r}")
+    blocks = flow.attending(model, images)
+    tapped = flow.tapped_matrices(model, images, blocks)
+    fused = [_discarded(each.matrices(tapped).mean(axis=-3), discard) for each in blocks]
+    return _share(flow.follow(model, blocks, fused, 0.5, 0.5, normalise=discard > 0))
 
 
-METHODS = {"rollout": lambda names: names, "dino": lambda names: names[-1:]}  # the taps that each needs
-_SEEN = {"rollout": _roll_out, "dino": lambda matrices: matrices[-1]}
+def gradient(model, images, target=None):
+    """Returns the attention that speaks for a class, followed through all blocks, (B, h, w)."""
+    logits = ops.convert_to_numpy(logits_of(model(images, training=False)))
+    blocks = flow.attending(model, images)
+    tapped = flow.tapped_matrices(model, images, blocks)
+    matrices = [each.matrices(tapped) for each in blocks]
+    shapes = {
+        each.block.name: matrix.reshape(-1, *matrix.shape[-3:]).shape
+        for each, matrix in zip(blocks, matrices, strict=True)
+    }
+    slopes = logit_gradients(model, images, target_of(logits, target), scores=shapes)
+    fused = [
+        np.maximum(slopes[each.block.name].reshape(matrix.shape) * matrix, 0).mean(axis=-3)
+        for each, matrix in zip(blocks, matrices, strict=True)
+    ]
+    seen = flow.follow(model, blocks, fused, 1.0, 1.0)
+    # where the head reads the mean of all cells, each of them stands for itself too, alike for every class
+    itself = flow.follow(model, blocks, [np.zeros_like(each) for each in fused], 1.0, 1.0)
+    return _share(np.maximum(seen - itself, 0))
+
+
+def _discarded(matrices, discard):
+    """Returns matrices without that share of each image's entries, the smallest."""
+    flat = matrices.reshape(len(matrices), -1).copy()
+    count = int(flat.shape[1] * discard)
+    np.put_along_axis(flat, np.argsort(flat, axis=1, kind="stable")[:, :count], 0.0, axis=1)
+    return flat.reshape(matrices.shape)
+
+
+def _share(maps):
+    total = maps.sum(axis=(-2, -1), keepdims=True)
+    return np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
+
+
+def _offer(model):
+    return ", ".join(methods(model)) or "none of them"
+
+
+def _needs_attention(model):
+    return None if flow.attention_names(model) else "it has no attention"
+
+
+def _needs_token(model):
+    if _needs_attention(model) or not flow.prefix_of(model):
+        return "it has no class token that attends"
+
+
+def _needs_distributions(model):
+    if any(getattr(getattr(layer, "attention", None), "talking_heads", False) for layer in model.layers):
+        return "the rows of its talking heads are no shares, so they can't be multiplied as such"
+    return _needs_attention(model)
+
+
+def _needs_logits(model):
+    return None if logits_of(model.output) is not None else "it has no head that tells classes"
+
+
+def _needs_both(model):
+    return _needs_attention(model) or _needs_logits(model)
+
+
+def _needs_map(model):
+    return _needs_logits(model) or (None if saliency.candidates(model) else "none of its layers has a map")
+
+
+METHODS = {
+    "raw": raw,
+    "dino": dino,
+    "rollout": rollout,
+    "gradient": gradient,
+    "gradcam": saliency.gradcam,
+    "occlusion": saliency.occlusion,
+}
+NEEDS = {  # why a method won't do for a model, None where it will
+    "raw": _needs_attention,
+    "dino": _needs_token,
+    "rollout": _needs_distributions,
+    "gradient": _needs_both,
+    "gradcam": _needs_map,
+    "occlusion": _needs_logits,
+}

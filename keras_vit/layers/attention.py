@@ -72,27 +72,38 @@ class MultiHeadAttention(keras.layers.Layer):
             self.mix_logits = self.add_weight(mix, normal, name="mix_logits")
             self.mix_scores = self.add_weight(mix, normal, name="mix_scores")
 
-    def call(self, x, bias=None, rotary=None, training=None, return_scores=False):
+    def call(self, x, bias=None, rotary=None, training=None, return_scores=False, nudge=None):
         """Attends; with `return_scores` returns also the matrix (B, heads, N, N), before dropout.
 
         `bias` (heads, N, N) or (B, heads, N, N) is added to the logits. `rotary` is a pair (sin, cos) of
-        (N, d) or (heads, N, d) by which neighbouring numbers of queries and keys are turned.
+        (N, d) or (heads, N, d) by which neighbouring numbers of queries and keys are turned. `nudge` (B, heads,
+        N, N) is added to the matrix: given zeros, the gradient with respect to it is that of the matrix.
         """
-        q, k, v = self._project(x)
-        if rotary is not None:
-            q, k = rotate(q, *rotary), rotate(k, *rotary)
-        if bias is not None and len(bias.shape) == 3:
-            bias = bias[None]
+        q, k, v = self._project(x, rotary)
         fused = keras.backend.backend() != "tensorflow" and not (self.talking_heads or (training and self.dropout))
-        if return_scores or not fused:
-            attended, scores = self._explicit(q, k, v, bias, training)
+        if return_scores or nudge is not None or not fused:
+            attended, scores = self._explicit(q, k, v, bias, training, nudge)
         else:  # JAX and PyTorch have fused kernels, TensorFlow has none
+            bias = bias[None] if bias is not None and len(bias.shape) == 3 else bias
             attended = ops.dot_product_attention(*(ops.swapaxes(each, 1, 2) for each in (q, k, v)), bias=bias)
-        attended = ops.reshape(attended, (-1, ops.shape(q)[2], self.heads * self.size))
-        return (self.out(attended), scores) if return_scores else self.out(attended)
+        attended = self.out(self._together(attended, q))
+        return (attended, scores) if return_scores else attended
 
-    def _project(self, x):
-        """Returns q, k and v, each (B, heads, N, d)."""
+    def inside(self, x, bias=None, rotary=None):
+        """Returns {"query", "key", "value", "attention", "attended"}: what `call` computes on its way, and its result.
+
+        The first three are (B, heads, N, d), as they meet, the matrix (B, heads, N, N), the result (B, N, D).
+        """
+        q, k, v = self._project(x, rotary)
+        attended, scores = self._explicit(q, k, v, bias, training=False)
+        attended = self.out(self._together(attended, q))
+        return {"query": q, "key": k, "value": v, "attention": scores, "attended": attended}
+
+    def _together(self, attended, q):
+        return ops.reshape(attended, (-1, ops.shape(q)[2], self.heads * self.size))
+
+    def _project(self, x, rotary):
+        """Returns q, k and v, each (B, heads, N, d), queries and keys turned by `rotary`."""
         qkv = self.qkv(x)
         if self.qkv_bias == "qv":
             q, v = ops.convert_to_tensor(self.bias_q), ops.convert_to_tensor(self.bias_v)
@@ -101,9 +112,11 @@ class MultiHeadAttention(keras.layers.Layer):
         q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)
         if self.queries is not None:
             q = q[:, :, : self.queries]
-        return (self.norm_q(q), self.norm_k(k), v) if self.qk_norm else (q, k, v)
+        if self.qk_norm:
+            q, k = self.norm_q(q), self.norm_k(k)
+        return (q, k, v) if rotary is None else (rotate(q, *rotary), rotate(k, *rotary), v)
 
-    def _explicit(self, q, k, v, bias, training):
+    def _explicit(self, q, k, v, bias, training, nudge=None):
         """Returns the attended values (B, N, heads, d) and the matrix that weighed them."""
         logits = ops.matmul(q * self.size**-0.5, ops.swapaxes(k, 2, 3))
         if self.talking_heads:
@@ -113,6 +126,8 @@ class MultiHeadAttention(keras.layers.Layer):
         scores = ops.cast(ops.softmax(ops.cast(logits, "float32")), self.compute_dtype)
         if self.talking_heads:
             scores = _mix(scores, self.mix_scores)
+        if nudge is not None:
+            scores = scores + ops.cast(nudge, scores.dtype)
         attended = ops.matmul(self.drop(scores, training=training), v)
         return ops.swapaxes(attended, 1, 2), scores
 

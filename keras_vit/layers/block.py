@@ -71,22 +71,29 @@ class TransformerBlock(keras.layers.Layer):
         for scale in filter(None, (self.scale1, self.scale2)):
             scale.build(shape)
 
-    def call(self, x, bias=None, rotary=None, training=None):
-        attended = self.attention(self.norm1(x), bias=bias, rotary=rotary, training=training)
-        read = None
-        if self.queries is not None:
-            x, read = x[:, : self.queries], x[:, self.queries :]
+    def call(self, x, bias=None, rotary=None, training=None, nudge=None):
+        options = {"bias": bias, "rotary": rotary, "training": training, "nudge": nudge}
+        attended = self.attention(self.norm1(x), **options)
+        x, read = (x, None) if self.queries is None else (x[:, : self.queries], x[:, self.queries :])
         x = x + self._branch(self.drop(attended, training=training), self.scale1, self.drop_path1, training)
         widened = self.mlp(self.norm2(x), training=training)
         x = x + self._branch(widened, self.scale2, self.drop_path2, training)
         return x if read is None else ops.concatenate([x, read], axis=1)
 
-    def attention_scores(self, x, bias=None, rotary=None):
-        """Returns the matrix (B, heads, N, N) by which this block's attention weighs the tokens of its input `x`.
+    parts = ("norm1", "query", "key", "value", "attention", "attended", "residual", "norm2", "mlp")
 
-        With a `window` they are (B * windows, heads, N, N), image by image and row by row.
+    def inside(self, x, bias=None, rotary=None):
+        """Returns {name: tensor} of `parts`, what this block computes on the way from its input `x` to its output.
+
+        "query" to "attended" are those of the attention's `inside`, "residual" is the sum after it, and "mlp"
+        the hidden activations of the MLP. With `queries`, what follows the attention holds only these tokens.
         """
-        return self.attention(self.norm1(x), bias=bias, rotary=rotary, return_scores=True)[1]
+        norm1 = self.norm1(x)
+        found = self.attention.inside(norm1, bias, rotary)
+        x = x if self.queries is None else x[:, : self.queries]
+        residual = x + self._branch(found["attended"], self.scale1, self.drop_path1, False)
+        norm2 = self.norm2(residual)
+        return {**found, "norm1": norm1, "residual": residual, "norm2": norm2, "mlp": self.mlp.widened(norm2)}
 
     def compute_output_shape(self, shape):
         return shape

@@ -79,6 +79,24 @@ class MixerBlock(keras.layers.Layer):
         x = x + self._branch(ops.swapaxes(mixed, 1, 2), self.scale1, self.drop_path1, training)
         return x + self._branch(self.mlp(self.norm2(x), training=training), self.scale2, self.drop_path2, training)
 
+    @property
+    def parts(self):
+        """The names of what `inside` gives; a linear layer over the tokens has nothing hidden."""
+        return ("norm1", *(() if self.token_hidden is None else ("token_mlp",)), "residual", "norm2", "mlp")
+
+    def inside(self, x):
+        """Returns {name: tensor} of `parts`, what this block computes on the way from its input `x` to its output.
+
+        "token_mlp" (B, D, token_hidden) and "mlp" (B, N, hidden) are hidden activations.
+        """
+        norm1 = self.norm1(x)
+        turned = ops.swapaxes(norm1, 1, 2)
+        mixed = ops.swapaxes(self.tokens(turned), 1, 2)
+        residual = x + self._branch(mixed, self.scale1, self.drop_path1, False)
+        norm2 = self.norm2(residual)
+        found = {"norm1": norm1, "residual": residual, "norm2": norm2, "mlp": self.mlp.widened(norm2)}
+        return found if self.token_hidden is None else {**found, "token_mlp": self.tokens.widened(turned)}
+
     def compute_output_shape(self, shape):
         return shape
 

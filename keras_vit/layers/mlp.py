@@ -30,14 +30,16 @@ class Mlp(keras.layers.Layer):
         self.drop = keras.layers.Dropout(self.dropout, name="drop", dtype=self.dtype_policy)
 
     def call(self, x, training=None):
+        x = self.drop(self.widened(x), training=training)
+        return self.drop(self.fc2(x), training=training)
+
+    def widened(self, x):
+        """Returns the hidden numbers, activated: (..., D) to (..., hidden)."""
         x = self.fc1(x)
         if self.gated:
             gate, x = ops.split(x, 2, axis=-1)
-            x = self.activate(gate) * x
-        else:
-            x = self.activate(x)
-        x = self.drop(x, training=training)
-        return self.drop(self.fc2(x), training=training)
+            return self.activate(gate) * x
+        return self.activate(x)
 
     def compute_output_shape(self, shape):
         return shape

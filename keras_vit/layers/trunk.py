@@ -59,6 +59,19 @@ class ResidualBlock(keras.layers.Layer):
         both = carried + _run(self.branch, started, training)
         return both if self.preactivation else self.relu(both)
 
+    @property
+    def parts(self):
+        """The names of what `inside` gives."""
+        return tuple(f"{what}{i}" for i in range(1, 4 if self.bottleneck else 3) for what in ("conv", "norm"))
+
+    def inside(self, x):
+        """Returns {name: map} of `parts`, the convolutions and normalisations of the branch of input `x`."""
+        found = {}
+        for part in (*self.start, *self.branch):
+            x = _run([part], x, False)
+            found[part.name] = x
+        return {name: found[name] for name in self.parts}
+
     def compute_output_shape(self, shape):
         size = [None if side is None else -(-side // self.stride) for side in shape[1:3]]
         return (shape[0], *size, self.width * (4 if self.bottleneck else 1))

@@ -59,15 +59,50 @@ class WindowAttention(keras.layers.Layer):
         self.bias.build()
         self.within.build((None, window[0] * window[1], shape[-1]))
 
-    def call(self, x, bias=None, rotary=None, training=None, return_scores=False):
+    def call(self, x, bias=None, rotary=None, training=None, return_scores=False, nudge=None):
         """Attends; with `return_scores` returns also the matrices (B * windows, heads, N, N), image by image, by rows.
 
-        `bias` and `rotary` are those of MultiHeadAttention for the N cells of a window; `bias` comes on top of the
-        learned one.
+        `bias`, `rotary` and `nudge` are those of MultiHeadAttention for the N cells of a window; `bias` comes on top
+        of the learned one.
         """
-        size = ops.shape(x)[1:3]
+        cells, learned, window, shift, full = self._windows(x, bias)
+        options = {"rotary": rotary, "training": training, "nudge": nudge}
+        attended = self.within(cells, bias=learned, return_scores=return_scores, **options)
+        attended, scores = attended if return_scores else (attended, None)
+        attended = self._restored(_join(attended, window, full), ops.shape(x)[1:3], shift)
+        return (attended, scores) if return_scores else attended
+
+    def inside(self, x, bias=None, rotary=None):
+        """Returns what MultiHeadAttention's `inside` does, window by window behind the batch; "attended" is a map.
+
+        The matrices are (B, windows, heads, N, N), by rows of windows: `places` says which cells these are.
+        """
+        cells, learned, window, shift, full = self._windows(x, bias)
+        found = self.within.inside(cells, learned, rotary)
+        attended = self._restored(_join(found.pop("attended"), window, full), ops.shape(x)[1:3], shift)
+        windows = (full[0] // window[0]) * (full[1] // window[1])
+        found = {key: ops.reshape(each, (-1, windows, *ops.shape(each)[1:])) for key, each in found.items()}
+        return {**found, "attended": attended}
+
+    def places(self, size):
+        """Returns which cell of a map of `size` (h, w) each cell of each window is, (windows, N): row * w + column.
+
+        -1 is padding.
+        """
+        window, shift = self._fits(size)
+        numbers = ops.reshape(ops.arange(1, size[0] * size[1] + 1), (1, *size, 1))
+        cells = _split(self._arranged(numbers, window, shift), window)
+        return ops.convert_to_numpy(cells)[..., 0] - 1
+
+    def _fits(self, size):
+        """Returns the window and the shift on a map of `size`."""
         fits = [_fit(side, window, self.shift) for side, window in zip(size, self.window, strict=True)]
-        window, shift = zip(*fits, strict=True)
+        return zip(*fits, strict=True)
+
+    def _windows(self, x, bias):
+        """Returns the windows of the map `x`, their bias, and by what window, shift and full size they were cut."""
+        size = ops.shape(x)[1:3]
+        window, shift = self._fits(size)
         cells = self._arranged(x, window, shift)
         full = ops.shape(cells)[1:3]
         cells = _split(cells, window)
@@ -77,10 +112,7 @@ class WindowAttention(keras.layers.Layer):
             apart = self._apart(size, full, window, shift)
             learned = ops.cast(learned, "float32") + ops.where(apart, _APART, 0.0)[:, None]
             learned = ops.tile(learned, (ops.shape(x)[0], 1, 1, 1))
-        attended = self.within(cells, bias=learned, rotary=rotary, training=training, return_scores=return_scores)
-        attended, scores = attended if return_scores else (attended, None)
-        attended = self._restored(_join(attended, window, full), size, shift)
-        return (attended, scores) if return_scores else attended
+        return cells, learned, window, shift, full
 
     def compute_output_shape(self, shape):
         return shape

@@ -1,0 +1,133 @@
+"""Attention followed through the blocks of a model, back from what the head reads to the cells of the image."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from keras_vit import layers
+from keras_vit.taps import list_taps, node_of, tap
+
+
+@dataclasses.dataclass(frozen=True)
+class Attending:
+    """A block that attends, and where its tokens lie."""
+
+    name: str  # of its attention tap
+    block: keras.layers.Layer
+    grid: tuple[int, int]  # of its cells
+    places: np.ndarray | None  # cells of each window, (windows, N); None where all tokens meet
+
+    def matrices(self, tapped):
+        """Returns its matrices in float64, (B, heads, Q, K) or (B, windows, heads, N, N)."""
+        return np.asarray(tapped[self.name], "float64")
+
+
+def attention_names(model):
+    """Returns the names of the attention taps of `model`, in the order of its graph."""
+    return [name for layer in model.layers for name in _own(model, layer)]
+
+
+def attending(model, images, names=None):
+    """Returns for each attention tap of `names` (by default all) its Attending on images of this size."""
+    names = attention_names(model) if names is None else names
+    blocks = {name: layer for layer in model.layers for name in _own(model, layer)}
+    return [_attending(model, images, name, blocks[name]) for name in names]
+
+
+def prefix_of(model):
+    """Returns how many tokens stand before the patches at the end of `model`."""
+    return sum(layer.count for layer in model.layers if isinstance(layer, layers.ClassToken))
+
+
+def head_reads_token(model):
+    """Returns whether the head reads the first token rather than the mean of all cells."""
+    pooled = any(isinstance(layer, keras.layers.GlobalAveragePooling2D) for layer in model.layers)
+    return prefix_of(model) > 0 and not pooled
+
+
+def grid_of(model, tensor, images):
+    """Returns the size (h, w) of a map in the graph of `model`, on images of this size."""
+    if None in tensor.shape[1:3]:
+        tensor = keras.Model(model.input, tensor)(images[:1])
+    return tuple(int(side) for side in tensor.shape[1:3])
+
+
+def token_grid(model, images):
+    """Returns the size (h, w) of the map whose cells became the tokens of `model`."""
+    to_tokens = next(layer for layer in model.layers if isinstance(layer, layers.ToTokens))
+    return grid_of(model, node_of(model, to_tokens).arguments.args[0], images)
+
+
+def follow(model, blocks, matrices, keep, move, normalise=False):
+    """Returns the row that the head reads of the product over blocks of keep I + move A, on the cells (B, h, w).
+
+    `matrices` are the heads' one matrix of each block, (B, Q, K) or (B, windows, N, N). Going back from the head, the
+    row alone is multiplied, so nothing the size of a matrix is made. Tokens that don't ask, or don't exist
+    yet, stay what they are. Where a stage has merged cells, a cell's share is split among those it came
+    from. With `normalise` the rows of each factor are made to sum to 1.
+    """
+    grid, prefix = blocks[-1].grid, prefix_of(model)
+    row = np.zeros((len(matrices[0]), prefix + grid[0] * grid[1]))
+    if head_reads_token(model):
+        row[:, 0] = 1.0
+    else:
+        row[:, prefix:] = 1.0 / (grid[0] * grid[1])
+    for block, matrix in zip(reversed(blocks), reversed(matrices), strict=True):
+        row, grid = _spread(row, grid, block.grid), block.grid
+        gather = _gather if block.places is None else _gather_windows
+        row = gather(row, block, matrix, keep, move, normalise)
+    return row[:, prefix:].reshape(-1, *grid)
+
+
+def _gather(row, block, matrix, keep, move, normalise):
+    asking, tokens = matrix.shape[1:]
+    first = row.shape[1] - tokens  # those before are put there by a later layer
+    asked = row[:, first : first + asking]
+    if normalise:
+        asked = asked / (keep + move * matrix.sum(axis=-1))
+    new = row.copy()
+    new[:, first : first + asking] = keep * asked
+    new[:, first:] += move * np.einsum("bq,bqk->bk", asked, matrix)
+    return new
+
+
+def _gather_windows(row, block, matrix, keep, move, normalise):
+    real = block.places >= 0
+    asked = np.where(real, row[:, block.places], 0.0)  # (B, windows, N)
+    if normalise:
+        asked = asked / (keep + move * matrix.sum(axis=-1))
+    new, given = np.zeros_like(row), keep * asked + move * np.einsum("bwq,bwqk->bwk", asked, matrix)
+    new[:, block.places[real]] = given[:, real]  # every cell is in one window only
+    return new
+
+
+def _spread(row, grid, onto):
+    """Returns a row over the cells of `grid` as one over those of the larger map `onto`, shared evenly."""
+    if grid == onto:
+        return row
+    steps = [-(-large // small) for small, large in zip(grid, onto, strict=True)]
+    parent = [
+        np.minimum(np.arange(large) // step, small - 1) for small, large, step in zip(grid, onto, steps, strict=True)
+    ]
+    parent = (parent[0][:, None] * grid[1] + parent[1]).ravel()
+    children = np.bincount(parent, minlength=grid[0] * grid[1])
+    return row[:, parent] / children[parent]
+
+
+def _own(model, layer):
+    alone = hasattr(layer, "inside") and "attention" in layer.parts
+    return [name for name in list_taps(model) if name == layer.name.replace("block_", "attention_")] if alone else []
+
+
+def _attending(model, images, name, block):
+    called = node_of(model, block).arguments.args[0]
+    if len(called.shape) == 4:
+        grid = grid_of(model, called, images)
+        return Attending(name, block, grid, block.attention.places(grid))
+    return Attending(name, block, token_grid(model, images), None)
+
+
+def tapped_matrices(model, images, blocks):
+    """Returns {name: matrices} of these blocks on `images`."""
+    return tap(model, [each.name for each in blocks])(images, training=False)

@@ -1,0 +1,91 @@
+"""Gradients of a classifier's logit with respect to what its layers compute on the way."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def logit_gradients(model, images, target, scores=None, outputs=None):
+    """Returns {layer: d logit / d tensor} for attention matrices and for outputs of layers, in float64.
+
+    `scores` maps names of blocks to the shapes of their matrices (windows in one row with the batch), `outputs`
+    names of layers to the shapes of what they give. `target` (B,) is the class of each image. The images of a
+    batch don't meet in inference, so each gets the gradient of its own logit.
+    """
+    kinds = {**dict.fromkeys(scores or {}, "scores"), **dict.fromkeys(outputs or {}, "outputs")}
+    shapes = {**(scores or {}), **(outputs or {})}
+
+    def total(nudges):
+        nudges = dict(zip(shapes, nudges, strict=True))
+        found = model._run_through_graph(images, functools.partial(_nudged, nudges, kinds))
+        chosen = ops.one_hot(target, logits_of(found).shape[-1], dtype="float32")
+        return ops.sum(ops.cast(logits_of(found), "float32") * chosen)
+
+    images = ops.convert_to_tensor(images)
+    found = _gradients(total, [np.zeros(shape, "float32") for shape in shapes.values()])
+    return {name: np.asarray(each, "float64") for name, each in zip(shapes, found, strict=True)}
+
+
+def logits_of(outputs):
+    """Returns the logits (B, classes) among a model's outputs, of several heads the mean; None where there are none."""
+    found = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+    if any(len(each.shape) != 2 for each in found):
+        return None
+    return sum(found[1:], start=found[0]) / len(found)
+
+
+def target_of(logits, target):
+    """Returns the class of each image as (B,): `target`, an int or one for each, or by default the likeliest.
+
+    Raises ValueError for a class that the model doesn't know.
+    """
+    count, classes = logits.shape
+    if target is None:
+        return np.argmax(logits, axis=-1)
+    target = np.asarray(target)
+    if (
+        target.shape not in ((), (count,))
+        or target.dtype.kind not in "iu"
+        or not np.all((target >= 0) & (target < classes))
+    ):
+        raise ValueError(f"target is a class from 0 to {classes - 1}, or one for each of {count} images, not {target}")
+    return np.broadcast_to(target, (count,))
+
+
+def _nudged(nudges, kinds, layer):
+    """Returns `layer`, or what calls it and adds its nudge of zeros."""
+    name = getattr(layer, "name", None)
+    if name not in nudges:
+        return layer
+    if kinds[name] == "scores":
+        return functools.partial(layer, nudge=nudges[name])
+
+    def called(*args, **kwargs):
+        given = layer(*args, **kwargs)
+        return given + ops.cast(nudges[name], given.dtype)
+
+    return called
+
+
+def _gradients(function, points):
+    """Returns the gradient of a scalar function of a list of arrays with respect to each of them."""
+    backend = keras.backend.backend()
+    points = [ops.convert_to_tensor(point) for point in points]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            value = function(points)
+        return tape.gradient(value, points, unconnected_gradients="zero")
+    if backend == "jax":
+        import jax
+
+        return jax.grad(function)(points)
+    import torch
+
+    points = [point.requires_grad_() for point in points]
+    found = torch.autograd.grad(function(points), points, allow_unused=True, materialize_grads=True)
+    return [each.detach().cpu() for each in found]
