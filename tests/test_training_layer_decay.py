@@ -10,6 +10,7 @@ import pytest
 
 import keras_vit
 from keras_vit.testing import small
+from keras_vit.training.lamb import lamb
 from keras_vit.training.layer_decay import GroupedAdamW, adamw_by_depth, depths, rate_scales
 
 
@@ -140,9 +141,17 @@ def test_frozen_layers_keep_their_weights_and_the_others_their_rates(rng):
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=2e-5, atol=2e-6)
 
 
-def fit(model, steps=3, optimizer=None):
+def by_depth(model):
+    return adamw_by_depth(model, 0.05, 0.3, 0.5)
+
+
+def by_norm(model):
+    return lamb(model.trainable_variables, 0.05, 0.3)
+
+
+def fit(model, steps=3, optimizer=by_depth):
     rng = np.random.default_rng(5)
-    model.compile(optimizer or adamw_by_depth(model, 0.05, 0.3, 0.5), "mse", jit_compile=False)
+    model.compile(optimizer(model), "mse", jit_compile=False)
     model.fit(rng.normal(size=(8 * steps, 5)), rng.normal(size=(8 * steps, 3)), 8, verbose=0, shuffle=False)
     return model
 
@@ -153,13 +162,14 @@ import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
-from test_training_layer_decay import fit, mlp
+from test_training_layer_decay import by_depth, by_norm, fit, mlp
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    model = fit(mlp())
-assert len(model.weights[0].value.values) == 2
-for weight in model.weights:
+    models = [fit(mlp(), optimizer=each) for each in (by_depth, by_norm)]
+weights = [weight for model in models for weight in model.weights]
+for weight in weights:
+    assert len(weight.value.values) == 2
     np.testing.assert_array_equal(*weight.value.values)
-np.savez(sys.argv[2], *model.get_weights())
+np.savez(sys.argv[2], *(weight.numpy() for weight in weights))
 """
 
 
@@ -168,8 +178,10 @@ def test_two_replicas_take_the_same_steps_as_one(tmp_path):
     command = [sys.executable, "-c", TWO_DEVICES, str(Path(__file__).parent), str(found)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     with np.load(found) as two:
-        # the replicas' gradients are summed in another order than one device sums them, hence 2e-5
-        assert_equal_weights(fit(mlp()), list(two.values()))
+        found = list(two.values())
+    # the replicas' gradients are summed in another order than one device sums them, hence 2e-5
+    assert_equal_weights(fit(mlp()), found[:8])
+    assert_equal_weights(fit(mlp(), optimizer=by_norm), found[8:])
 
 
 def test_mixed_precision_keeps_exact_weights_and_steps_of_full_precision(rng):

@@ -1,0 +1,77 @@
+"""Training a part of a model: from a layer on, the head alone, or small matrices beside its attention."""
+
+import keras
+from keras import ops
+
+from keras_vit.layers import MultiHeadAttention
+from keras_vit.training.layer_decay import depths
+
+HEADS = ("head", "head_dist")
+
+
+def freeze(model, until):
+    """Freezes the layers of `model` before the layer `until`, such as "block_3"; "head" leaves the heads alone.
+
+    Call it before the optimizer is made. Frozen batch normalisations keep their statistics too. Raises ValueError
+    for a layer that `model` doesn't have, or whose depth isn't known.
+    """
+    names = [layer.name for layer in model.layers if layer.weights]
+    if until not in names:
+        raise ValueError(f"{model.name} has no layer {until!r} to freeze until; it has {', '.join(names)}")
+    if until in HEADS:
+        frozen = set(names) - set(HEADS)
+    else:
+        known = depths(model)
+        frozen = {name for name in names if known[name] < known[until]}
+    for layer in model.layers:
+        if layer.name in frozen:
+            layer.trainable = False
+
+
+def add_lora(model, rank, alpha=None):
+    """Leaves only the heads of `model` and new matrices of `rank` beside each attention's projections to train.
+
+    Low-rank adaptation, Hu et al. 2021 (arXiv 2106.09685): the kernels of "qkv" and "out" become
+    W + alpha / rank * A B, where B begins at 0, so that the model computes what it did; `alpha` is `rank` unless
+    given. Call it before the optimizer is made. Files that Keras saves of the model hold the sum. Raises ValueError
+    for a model without attention.
+    """
+    if not isinstance(rank, int) or rank < 1:
+        raise ValueError(f"rank={rank!r}; a low-rank adaptation has a rank of at least 1")
+    projections = [dense for layer in _attentions(model) for dense in (layer.qkv, layer.out)]
+    if not projections:
+        raise ValueError(f"{model.name} has no attention to adapt; freeze(model, until='head') trains its head alone")
+    if any(dense.lora_enabled for dense in projections):
+        raise ValueError(f"{model.name} has low-rank matrices already; merge_lora adds them to its kernels")
+    heads = [layer for layer in model.layers if layer.name in HEADS]
+    kept = {id(variable) for layer in heads for variable in layer.trainable_variables}
+    for variable in model.trainable_variables:
+        if id(variable) not in kept:
+            variable.trainable = False
+    for dense in projections:
+        dense.enable_lora(rank, lora_alpha=alpha)
+
+
+def merge_lora(model):
+    """Returns a new model that computes what `model` does, without the matrices of `add_lora`, trainable as any.
+
+    Kernels are added up in float32, where the file that Keras saves rounds them to the precision of the arithmetic.
+    """
+    added = {}
+    for layer in _attentions(model):
+        for dense in filter(lambda dense: dense.lora_enabled, (layer.qkv, layer.out)):
+            delta = ops.matmul(dense.lora_kernel_a.value, dense.lora_kernel_b.value)
+            added[dense._kernel.path] = dense.lora_alpha / dense.lora_rank * delta
+    if not added:
+        raise ValueError(f"{model.name} has no low-rank matrices to merge; add_lora adds them")
+    plain = keras.models.clone_model(model)
+    values = {weight.path: weight.value for weight in model.weights}
+    for weight in plain.weights:
+        weight.assign(values[weight.path] + added.get(weight.path, 0))
+    if hasattr(model, "published"):
+        plain.published = model.published  # its preprocessing
+    return plain
+
+
+def _attentions(model):
+    return [layer for layer in model._flatten_layers() if isinstance(layer, MultiHeadAttention)]
