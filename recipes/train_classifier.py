@@ -17,11 +17,11 @@ from rich.table import Table
 
 import keras_vit
 from keras_vit import data, registry
-from keras_vit.training import command_line, curves, files, optimizers, result, state, strategy
+from keras_vit.training import cluster, command_line, curves, files, optimizers, result, state, strategy
 from keras_vit.training.callbacks import Checkpoint, StopOnNaN, quietly, uncompiled
 from keras_vit.training.command_line import KeyValues
 from keras_vit.training.progress import ShowProgress
-from keras_vit.training.run_folder import RunFolder
+from keras_vit.training.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,10 @@ class Options:
     epochs: int = 90
     batch: int = 256
     """images in a step, over all devices together"""
+    accumulate: int = 1
+    """parts in which a device takes its share of the batch, one after the other, to need less memory"""
+    clip_norm: float | None = None
+    """the norm of the whole gradient, beyond which it is scaled down; not by default"""
     learning_rate: float = 1e-3
     """at the end of the warm-up; it then falls to 0 as a cosine"""
     warmup_epochs: float = 5.0
@@ -53,6 +57,14 @@ class Options:
     label_smoothing: float = 0.1
     precision: Literal["float32", "bfloat16"] = "float32"
     """of the arithmetic; weights are kept in float32"""
+    strategy: Literal["auto", "one", "mirrored", "multiworker"] = "auto"
+    """one device, all of this machine (mirrored), several machines; auto takes all there are"""
+    workers: str | None = None
+    """host:port,host:port of the processes that train together, else from TF_CONFIG; the first writes the files"""
+    index: int | None = None
+    """which of the workers this process is, from 0"""
+    steps_per_execution: int = 1
+    """steps between two looks at the numbers; more are faster where steps are short"""
     seed: int = 0
     output: str = "runs/classifier"
     """the folder of the run; the same command there goes on where it stopped"""
@@ -91,14 +103,14 @@ def train(options, callbacks=()):
     at once when it is done. Raises ValueError for options that can't be met, before any long work, and
     DivergedError where the loss stops being a finite number.
     """
-    folder = RunFolder(options.output, options)
-    folder.check(options.fresh)
     check(options)
-    source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
-    devices = strategy.all_devices()
-    strategy.check_batch(devices, options.batch, source.sizes["train"])
-    keras.utils.set_random_seed(options.seed)
-    with strategy.precision(options.precision):
+    devices = strategy.choose(options.strategy, options.workers, options.index)
+    with cluster.workplace(devices, options) as folder, strategy.precision(options.precision):
+        with cluster.chief_first(devices):
+            source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
+        strategy.check_batch(devices, options.batch, source.sizes["train"], options.accumulate)
+        strategy.check_steps(options.steps_per_execution, data.steps_per_epoch(source, options.batch))
+        keras.utils.set_random_seed(options.seed)
         with devices.scope():
             model = build(options, source)
         folder.begin(options.fresh)
@@ -109,12 +121,12 @@ def train(options, callbacks=()):
         if folder.is_done():
             print(f"{folder.path} is done; --fresh starts over")
             uncompiled(model).load_weights(folder.best)
-            return model, progress.history()
+            return uncompiled(model), progress.history()
         with source.stopping_clearly(), quietly():
             if progress.epochs < options.epochs:
                 fit(model, options, source, folder, progress, callbacks)
             conclude(model, options, source, folder, progress, devices)
-    return model, progress.history()
+        return uncompiled(model), progress.history()
 
 
 def check(options):
@@ -127,10 +139,12 @@ def check(options):
         raise ValueError(f"{options.warmup_epochs} warmup_epochs do not fit into {options.epochs} epochs")
     if options.learning_rate <= 0 or options.weight_decay < 0 or not 0 <= options.label_smoothing < 1:
         raise ValueError("learning_rate is above 0, weight_decay at least 0, label_smoothing 0 to below 1")
+    if options.clip_norm is not None and options.clip_norm <= 0:
+        raise ValueError(f"clip_norm is above 0, not {options.clip_norm}")
 
 
 def build(options, source):
-    """Returns the compiled model for the classes and channels of `source`."""
+    """Returns the compiled Trainer of the model for the classes and channels of `source`."""
     classes = len(source.labels)
     wanted = {"classes": classes, "channels": source.channels} | options.model_options
     if wanted["classes"] != classes:
@@ -140,6 +154,7 @@ def build(options, source):
     model = keras_vit.build(options.model, weights=options.weights, **wanted)
     if None in model.input_shape[1:]:
         raise ValueError(f"{options.model} takes images of any size; give image_size")
+    model = Trainer(model, options.accumulate, options.clip_norm)
     steps = data.steps_per_epoch(source, options.batch)
     model.compile(
         optimizer=optimizers.adamw(
@@ -151,6 +166,7 @@ def build(options, source):
         ),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
         metrics=["accuracy"],
+        steps_per_execution=options.steps_per_execution,
     )
     return model
 
@@ -171,7 +187,7 @@ def one_hot(batches, source):
 
 def held_out(split, model, options, source):
     """Returns the batches of the split "validation" or "test"."""
-    batch = strategy.evaluation_batch(model.distribute_strategy, options.batch, source.sizes[split])
+    batch = strategy.evaluation_batch(model.distribute_strategy, options.batch)
     batches = data.evaluation_batches(source, split, preprocessing_of(model), batch)
     return one_hot(batches, source)
 

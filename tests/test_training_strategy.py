@@ -32,21 +32,34 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(replicas, batch, sentence)
         strategy.check_batch(of(replicas), batch, 100)
 
 
-@pytest.mark.parametrize("replicas", [1, 2, 3, 4])
-@pytest.mark.parametrize("images", [31, 144, 360, 1000, 1009])
-def test_no_device_is_left_without_images_in_evaluation(replicas, images):
-    batch = strategy.evaluation_batch(of(replicas), 64, images)
-    assert 0 < batch <= min(64, images) and batch % replicas == 0
-    share = batch // replicas
-    last = images % batch or batch
-    assert last > batch - share
-    if replicas == 1:
-        assert batch == min(64, images)
+@pytest.mark.parametrize(
+    ("replicas", "accumulate", "sentence"),
+    [
+        (1, 0, "accumulate is at least 1, not 0"),
+        (1, 5, "batch 32 does not divide over 1 devices in 5 parts; 30 would"),
+        (2, 32, "batch 32 does not divide over 2 devices in 32 parts; 64 would"),
+    ],
+)
+def test_a_share_that_cannot_be_taken_in_parts_is_refused(replicas, accumulate, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        strategy.check_batch(of(replicas), 32, 100, accumulate)
 
 
-def test_fewer_images_than_devices_are_refused():
-    with pytest.raises(ValueError, match="3 images can't be shared out over 4 devices"):
-        strategy.evaluation_batch(of(4), 64, 3)
+def test_fewer_training_images_than_devices_are_refused():
+    with pytest.raises(ValueError, match="3 training images can't be shared out over 4 devices"):
+        strategy.check_batch(of(4), 4, 3)
+
+
+@pytest.mark.parametrize("wanted", [0, 5, 24])
+def test_executions_that_do_not_make_an_epoch_are_refused(wanted):
+    with pytest.raises(ValueError, match=f"steps_per_execution {wanted} does not divide the 12 .*: 1, 2, 3, 4, 6, 12"):
+        strategy.check_steps(wanted, 12)
+    strategy.check_steps(6, 12)
+
+
+@pytest.mark.parametrize(("replicas", "batch", "expected"), [(1, 64, 64), (3, 64, 63), (4, 3, 4)])
+def test_batches_of_evaluation_divide_over_the_devices(replicas, batch, expected):
+    assert strategy.evaluation_batch(of(replicas), batch) == expected
 
 
 def test_precision_is_put_back_even_after_an_error():

@@ -28,7 +28,12 @@ def quietly():
 
 def uncompiled(model):
     """Returns a model of the same layers without the optimizer, which would treble its file."""
-    return keras.Model(model.inputs, model.outputs, name=model.name)
+    return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
+
+
+def alone(tensors):
+    """Returns the only one of `tensors` itself, so that a model gives a tensor and no list of one."""
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from keras_vit.backend import load
 from keras_vit.training.callbacks import DivergedError
+from keras_vit.training.cluster import WorkerLostError
 
 tyro = load("tyro")
 
@@ -70,12 +71,12 @@ def answering(work):
     """Calls `work()`; what can't be done is a sentence on stderr, with exit status 2 for input that can't be used."""
     try:
         return work()
+    except (DivergedError, WorkerLostError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except DivergedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last completed epoch", file=sys.stderr)
         sys.exit(130)

@@ -10,6 +10,7 @@ from pathlib import Path
 from keras_vit.training.files import replacing, write_json
 
 WRITER = "keras_vit"
+NO_CHANGE = ("output", "fresh", "strategy", "workers", "index", "steps_per_execution")
 
 
 class RunError(ValueError):
@@ -19,12 +20,13 @@ class RunError(ValueError):
 class RunFolder:
     """The files of a run below `path`, which was asked for with the dataclass `options`.
 
-    Options that don't change the result, `output` and `fresh`, are not part of what a run was asked for.
+    Options that don't change the result, such as where it is kept and on which devices, are not part of what a
+    run was asked for.
     """
 
     def __init__(self, path, options):
         self.path = Path(path)
-        asked = {k: v for k, v in dataclasses.asdict(options).items() if k not in ("output", "fresh")}
+        asked = {k: v for k, v in dataclasses.asdict(options).items() if k not in NO_CHANGE}
         self.asked = json.loads(json.dumps(asked))  # as it comes back from a file: tuples are lists
         self.options = self.path / "options.json"
         self.result = self.path / "result.json"
@@ -49,7 +51,7 @@ class RunFolder:
         if self.state.exists() and there != self.asked:
             raise RunError(
                 f"output {str(self.path)!r} holds a run with other options: "
-                f"{_differences(there, self.asked)}; name another output, or start over there with fresh"
+                f"{differences(there, self.asked)}; name another output, or start over there with fresh"
             )
 
     def begin(self, fresh=False):
@@ -66,6 +68,11 @@ class RunFolder:
     def is_done(self):
         """Tells whether the run has ended."""
         return self.result.exists()
+
+    def kept(self):
+        """Returns the files from which a run goes on, those that exist."""
+        files = [self.options, self.history, self.best, self.result, *self.state.parent.glob("*")]
+        return [each for each in files if each.is_file() and not each.name.startswith("tmp-")]
 
     def best_of(self, epoch):
         """Returns the path of the model that was best when `epoch` (from 1) ended."""
@@ -120,6 +127,7 @@ class RunFolder:
                 folder.rmdir()
 
 
-def _differences(there, here):
+def differences(there, here):
+    """Returns what differs between two dicts of options, in words."""
     named = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
     return ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in named)

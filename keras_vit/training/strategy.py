@@ -1,11 +1,14 @@
 """Where a model is trained: the devices and the precision of its arithmetic."""
 
 import contextlib
+import os
 
 import keras
 
 from keras_vit.backend import load
+from keras_vit.training import cluster
 
+STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
@@ -18,38 +21,72 @@ def all_devices():
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
+def choose(name="auto", workers=None, index=None):
+    """Returns the tf.distribute strategy called `name`; ValueError where it can't be had.
+
+    "one" is one device; "mirrored" all of this machine; "multiworker" the cluster in TF_CONFIG, or that of
+    `workers` ("host:port,host:port", the chief first) in which this process is number `index`; "auto" is
+    "multiworker" where one of these is given, else "mirrored" where there are several devices. With several
+    workers it must come before anything else that TensorFlow does.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(f"no strategy {name!r}; it is one of {', '.join(STRATEGIES)}")
+    asked = workers is not None or index is not None
+    if name in ("one", "mirrored") and asked:
+        raise ValueError(f"workers and index are for the strategy multiworker, not {name}")
+    if name == "multiworker" or (name == "auto" and (asked or "TF_CONFIG" in os.environ)):
+        return cluster.join(workers, index)
+    if name == "one":
+        return load("tensorflow").distribute.get_strategy()
+    return all_devices()
+
+
 def names(strategy):
-    """Returns the names of the devices that `strategy` trains on, such as ["GPU:0", "GPU:1"]."""
+    """Returns the names of the devices that `strategy` trains on, such as ["GPU:0", "GPU:1"].
+
+    Those of several workers are called "worker 0 GPU:0" and so on; all workers have as many as this one.
+    """
     tf = load("tensorflow")
-    if strategy.num_replicas_in_sync > 1:
+    if strategy.cluster_resolver is not None or strategy.num_replicas_in_sync > 1:
         found = strategy.extended.worker_devices
     else:
         found = [(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU"))[0].name]
-    return [name.rpartition("device:")[2] for name in found]
+    own = [name.rpartition("device:")[2] for name in found]
+    workers = cluster.size(strategy)
+    return own if workers == 1 else [f"worker {i} {name}" for i in range(workers) for name in own]
 
 
-def check_batch(strategy, batch, images):
+def check_batch(strategy, batch, images, accumulate=1):
     """Raises ValueError where `batch` can't be shared out evenly or exceeds the number of `images`."""
+    if accumulate < 1:
+        raise ValueError(f"accumulate is at least 1, not {accumulate}")
+    replicas = strategy.num_replicas_in_sync
+    if images < replicas:
+        raise ValueError(f"{images} training images can't be shared out over {replicas} devices; train on fewer")
     if not 1 <= batch <= images:
         raise ValueError(f"batch {batch} does not fit the {images} training images; give 1 to {images}")
-    if batch % (replicas := strategy.num_replicas_in_sync):
-        near = max(replicas, batch - batch % replicas)
-        raise ValueError(f"batch {batch} does not divide over {replicas} devices; {near} would")
+    if batch % (parts := replicas * accumulate):
+        near = max(parts, batch - batch % parts)
+        each = f" in {accumulate} parts" if accumulate > 1 else ""
+        raise ValueError(f"batch {batch} does not divide over {replicas} devices{each}; {near} would")
 
 
-def evaluation_batch(strategy, batch, images):
-    """Returns the batch, at most `batch`, in which to measure `images`: the largest that leaves no device idle.
+def check_steps(steps_per_execution, steps):
+    """Raises ValueError where an epoch of `steps` can't be made of executions of so many steps each."""
+    if steps_per_execution < 1 or steps % steps_per_execution:
+        fit = ", ".join(str(n) for n in range(1, steps + 1) if steps % n == 0)
+        raise ValueError(
+            f"steps_per_execution {steps_per_execution} does not divide the {steps} steps of an epoch; these do: {fit}"
+        )
 
-    The first batch must be full, or Keras can't build its metrics. A device without images in the last batch
-    counts for nothing, as it should, except that TensorFlow's convolution on CPUs (oneDNN) then returns a wrong
-    shape; so such batches are avoided where the number of images allows it.
+
+def evaluation_batch(strategy, batch):
+    """Returns the batch, about `batch`, in which to measure: a multiple of the number of devices.
+
+    The last one may be smaller: a device without a share of it counts for nothing.
     """
     replicas = strategy.num_replicas_in_sync
-    most = min(batch, images) // replicas * replicas
-    if most == 0:
-        raise ValueError(f"{images} images can't be shared out over {replicas} devices; train on fewer")
-    sizes = range(most, 0, -replicas)
-    return next((n for n in sizes if images % n == 0 or images % n > n - n // replicas), most)
+    return max(replicas, batch // replicas * replicas)
 
 
 @contextlib.contextmanager

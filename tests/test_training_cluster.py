@@ -1,0 +1,191 @@
+"""Several workers run the recipe as one: who writes, who speaks, and what the loss of one leaves."""
+
+import dataclasses
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_vit.recipes.train_classifier import PRESETS, train
+from keras_vit.training import cluster, strategy
+
+SMOKE = PRESETS["smoke"]
+# with every source of chance, which each device has of its own
+CHANCE = {**SMOKE.model_options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
+
+
+def addresses(count):
+    """Returns "host:port,…" of free ports of this machine."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in held)
+    for each in held:
+        each.close()
+    return found
+
+
+def start(options, count=2):
+    """Starts the recipe with `count` workers, each in a process with a temporary folder of its own."""
+    where = addresses(count)
+    running = []
+    for index in range(count):
+        own = dataclasses.asdict(dataclasses.replace(options, workers=where, index=index))
+        lines = [
+            "from keras_vit.recipes.train_classifier import Options, train",
+            "from keras_vit.training import command_line",
+            f"command_line.answering(lambda: train(Options(**{own!r})))",
+        ]
+        place = Path(f"{options.output}-tmp-{index}")
+        place.mkdir(exist_ok=True)
+        quiet = os.environ | {"TMPDIR": str(place), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        command = [sys.executable, "-c", "\n".join(lines)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        running.append(subprocess.Popen(command, env=quiet, **pipes))
+    return running
+
+
+def finish(running):
+    """Returns (exit status, stdout, stderr) of each worker."""
+    said = [each.communicate(timeout=240) for each in running]
+    return [(each.returncode, *both) for each, both in zip(running, said, strict=True)]
+
+
+def state_of(output):
+    with np.load(Path(output, "state", "latest.npz")) as file:
+        return {key: file[key] for key in file if key != "progress"}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cluster")
+    folders = {"data_dir": str(root / "data"), "output": str(root / "run")}
+    return dataclasses.replace(SMOKE, model_options=CHANCE, epochs=4, **folders)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base):
+    """What the two workers of a whole run said; they find no data and prepare it on one disk."""
+    return finish(start(base))
+
+
+def test_only_the_chief_writes_and_speaks(base, undisturbed):
+    (first, said, errors), (second, silence, warnings) = undisturbed
+    assert (first, second) == (0, 0), errors + warnings
+    assert said.count("epoch 4/4") == 1 and "test accuracy" in said
+    assert silence == ""
+    names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
+    assert {each.name for each in Path(base.output).iterdir()} == names
+    assert len(list(Path(base.output).glob("tensorboard/train/events*"))) == 1
+    assert not [each for i in (0, 1) for each in Path(f"{base.output}-tmp-{i}").rglob("*.keras")]
+    told = json.loads(Path(base.output, "result.json").read_text())
+    assert told["devices"] == ["worker 0 CPU:0", "worker 1 CPU:0"]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_killed_worker_is_named_and_all_restarted_end_as_if_it_never_was(base, undisturbed, tmp_path, index):
+    options = dataclasses.replace(base, output=str(tmp_path / "run"))
+    running = start(options)
+    history, pause = Path(options.output, "history.csv"), random.uniform(0, 0.3)
+    until = time.monotonic() + 200
+    while not history.exists() and time.monotonic() < until and running[0].poll() is None:
+        time.sleep(0.01)
+    time.sleep(pause)  # into an epoch
+    running[index].kill()
+    outcomes = finish(running)
+    assert outcomes[index][0] == -signal.SIGKILL, outcomes
+    status, _, errors = outcomes[1 - index]
+    (sentence,) = (line for line in errors.splitlines() if line.startswith("error: "))
+    assert status == 1 and sentence.startswith(f"error: worker {index} of the cluster ended"), errors
+    assert f"the run in {options.output} goes on from its last state" in sentence
+    assert not Path(options.output, "result.json").exists()
+    for status, _, errors in finish(start(options)):
+        assert status == 0, errors
+    ours, theirs = state_of(options.output), state_of(base.output)
+    assert all(np.array_equal(ours[key], theirs[key]) for key in theirs), f"killed {pause:.3f} s into an epoch"
+    assert history.read_bytes() == Path(base.output, "history.csv").read_bytes()
+
+
+def test_three_workers_end_where_one_process_does(base, undisturbed, tmp_path):
+    plain = {**SMOKE.model_options, "dropout": 0.0}
+    common = {"model_options": plain, "epochs": 1, "batch": 60, "warmup_epochs": 0.3, "clip_norm": 1.0}
+    one = dataclasses.replace(base, output=str(tmp_path / "one"), **common)
+    three = dataclasses.replace(one, accumulate=1, steps_per_execution=3, output=str(tmp_path / "three"))
+    running = start(three, 3)
+    train(one)
+    for status, _, errors in finish(running):
+        assert status == 0, errors
+    for key, value in state_of(three.output).items():
+        np.testing.assert_allclose(value, state_of(one.output)[key], atol=1e-4, err_msg=key)
+
+
+def test_what_the_chief_refuses_every_worker_refuses(base, undisturbed):
+    for status, said, errors in finish(start(dataclasses.replace(base, seed=5))):
+        assert status == 2 and "seed is 0 there and 5 here" in errors
+        assert "epoch" not in said
+
+
+@pytest.mark.parametrize(
+    ("workers", "index", "sentence"),
+    [
+        ("a:1,b:2", None, "workers and index go together"),
+        (None, 0, "workers and index go together"),
+        ("a:1,b", 0, "'b' in workers is not of the form host:port"),
+        ("a:1,a:1", 0, "stands twice"),
+        ("a:1,b:2", 2, "index 2 does not name one of 2 workers; it is 0 to 1"),
+    ],
+)
+def test_a_cluster_that_makes_no_sense_is_refused(workers, index, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        cluster.described(workers, index)
+
+
+def test_workers_are_described_as_tensorflow_wants_it():
+    task = {"type": "worker", "index": 1}
+    assert cluster.described("a:1, b:2", 1) == {"cluster": {"worker": ["a:1", "b:2"]}, "task": task}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "needs workers and index, or TF_CONFIG such as"),
+        ("{", "has no such form as"),
+        ('{"cluster": {}}', "has no such form as"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "chief", "index": 0}}', "has no such form as"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "its task is one of them"),
+        ('{"cluster": {"worker": ["a:1"], "ps": ["b:2"]}, "task": {"type": "worker", "index": 0}}', "alone"),
+    ],
+)
+def test_a_tf_config_that_makes_no_sense_is_refused(monkeypatch, text, sentence):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match=sentence):
+        strategy.choose("multiworker")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("tpu", {}, "no strategy 'tpu'; it is one of auto, one, mirrored, multiworker"),
+        ("one", {"index": 0}, "are for the strategy multiworker, not one"),
+        ("mirrored", {"workers": "a:1"}, "are for the strategy multiworker, not mirrored"),
+    ],
+)
+def test_a_strategy_that_cannot_be_had_is_refused(name, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        strategy.choose(name, **options)
+
+
+def test_a_cluster_joined_too_late_is_refused(monkeypatch):
+    import tensorflow as tf
+
+    tf.constant(1) + 1
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster.described(addresses(2), 1)))
+    with pytest.raises(ValueError, match="before TensorFlow computes anything"):
+        strategy.choose()
