@@ -41,7 +41,8 @@ class Options:
     weights: str | None = None
     """a checkpoint to start from: a file, or the tag of a published one"""
     augment: str = "none"
-    """what is done to training images at random: none, affine, flip-crop or random-resized-crop"""
+    """what is done to training images at random: none, affine, flip-crop, random-resized-crop, randaugment or
+    three-augment"""
     epochs: int = 90
     batch: int = 256
     """images in a step, over all devices together"""
