@@ -19,7 +19,7 @@ quickstart: $(VENV)/.train
 	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
 
 test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.test
 	$(RUN) -m ruff check .
