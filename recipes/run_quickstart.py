@@ -22,6 +22,7 @@ from keras_vit import analysis, data
 from keras_vit.analysis.pictures import attention_picture
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line
+from keras_vit.training.classifier import preprocessing_of
 
 HOME = Path("runs/quickstart")
 console = Console()
@@ -34,7 +35,7 @@ def run(home=HOME, preset="digits", fresh=False):
     console.rule("1. Train a small Vision Transformer on 1,797 handwritten digits")
     model, _ = train_classifier.train(dataclasses.replace(options, output=str(home / "training"), fresh=fresh))
     source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
-    preprocessing = train_classifier.preprocessing_of(model)
+    preprocessing = preprocessing_of(model)
     digits = held_out(source)
 
     console.rule("2. See what it looks at")

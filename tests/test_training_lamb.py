@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vit.training.lamb import Lamb, lamb
+from keras_vit.training.optimizers import make_optimizer
+from keras_vit.training.parameter_groups import Lamb
 
 
 def model(rng):
@@ -38,7 +39,7 @@ def test_steps_are_those_of_the_paper(rng, zero):
     gradients = [[rng.normal(size=w.shape).astype("float32") for w in made.weights] for _ in range(5)]
     schedule = keras.optimizers.schedules.PolynomialDecay(0.05, 6, end_learning_rate=0.0)
     expected = reference(made.get_weights(), gradients, [0.05 * (1 - t / 6) for t in range(5)], 0.3)
-    optimizer = lamb(made.trainable_variables, schedule, 0.3)
+    optimizer = make_optimizer("lamb", made, schedule, weight_decay=0.3)
     for step in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(g) for g in step])
     for ours, theirs in zip(made.get_weights(), expected, strict=True):
@@ -50,15 +51,15 @@ def test_keras_own_still_decays_beside_the_ratio(rng):
     made = model(rng)
     gradients = [[rng.normal(size=w.shape).astype("float32") for w in made.weights]]
     expected = reference(made.get_weights(), gradients, [0.05], 0.3)
-    optimizer = keras.optimizers.Lamb(0.05, epsilon=1e-6, weight_decay=0.3)
-    optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients[0]], made.trainable_variables)
+    theirs = keras.optimizers.Lamb(0.05, epsilon=1e-6, weight_decay=0.3)
+    theirs.apply([keras.ops.convert_to_tensor(g) for g in gradients[0]], made.trainable_variables)
     assert np.abs(made.get_weights()[0] - expected[0]).max() > 1e-3
 
 
 def test_saved_training_goes_on_as_if_never_stopped(rng, tmp_path):
     x, y = rng.normal(size=(16, 5)), rng.normal(size=(16, 3))
     made = model(rng)
-    made.compile(lamb(made.trainable_variables, 0.01, 0.3), "mse", jit_compile=False)
+    made.compile(make_optimizer("lamb", made, 0.01, weight_decay=0.3), "mse", jit_compile=False)
     made.fit(x, y, 8, verbose=0, shuffle=False)
     made.save(tmp_path / "model.keras")
     resumed = keras.models.load_model(tmp_path / "model.keras")
@@ -70,7 +71,7 @@ def test_saved_training_goes_on_as_if_never_stopped(rng, tmp_path):
 
 
 def test_wrong_number_of_variables_and_a_common_decay_are_refused(rng):
-    with pytest.raises(ValueError, match="1 decays do not match 4 variables"):
+    with pytest.raises(ValueError, match="1 scales, 1 decays, 1 starts do not match 4 variables"):
         Lamb(decays=[0.1]).build(model(rng).trainable_variables)
     with pytest.raises(ValueError, match="takes no weight_decay"):
         Lamb(decays=[], weight_decay=0.1)

@@ -10,8 +10,9 @@ import pytest
 
 import keras_vit
 from keras_vit.testing import small
-from keras_vit.training.lamb import lamb
-from keras_vit.training.layer_decay import GroupedAdamW, adamw_by_depth, depths, rate_scales
+from keras_vit.training.layer_decay import depths, rate_scales
+from keras_vit.training.optimizers import make_optimizer
+from keras_vit.training.parameter_groups import GroupedAdamW
 
 
 def test_depths_of_a_vit_count_its_blocks_between_pixels_and_head():
@@ -115,7 +116,7 @@ def test_steps_are_adamw_with_a_rate_and_a_decay_of_each_layers_own(rng, wrapped
     model = mlp()
     reference = reference_of(model, 0.1, 0.3)
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 5, end_learning_rate=0.0)
-    optimizer = adamw_by_depth(model, schedule, 0.3, 0.5)
+    optimizer = make_optimizer("adamw", model, schedule, weight_decay=0.3, layer_decay=0.5)
     scale = 1.0
     if wrapped:  # as Keras does under mixed_float16
         optimizer, scale = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0), 8.0
@@ -131,7 +132,7 @@ def test_frozen_layers_keep_their_weights_and_the_others_their_rates(rng):
     before = model.get_layer("block_0").get_weights()
     reference = reference_of(model, 0.1, 0.3)
     reference.weights = [w.numpy().astype("float64") for w in model.trainable_variables]
-    optimizer = adamw_by_depth(model, 0.1, 0.3, 0.5)
+    optimizer = make_optimizer("adamw", model, 0.1, weight_decay=0.3, layer_decay=0.5)
     for _ in range(3):
         gradients = [rng.normal(size=w.shape).astype("float32") for w in model.trainable_variables]
         optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients])
@@ -142,11 +143,11 @@ def test_frozen_layers_keep_their_weights_and_the_others_their_rates(rng):
 
 
 def by_depth(model):
-    return adamw_by_depth(model, 0.05, 0.3, 0.5)
+    return make_optimizer("adamw", model, 0.05, weight_decay=0.3, layer_decay=0.5)
 
 
 def by_norm(model):
-    return lamb(model.trainable_variables, 0.05, 0.3)
+    return make_optimizer("lamb", model, 0.05, weight_decay=0.3)
 
 
 def fit(model, steps=3, optimizer=by_depth):
@@ -188,7 +189,7 @@ def test_mixed_precision_keeps_exact_weights_and_steps_of_full_precision(rng):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = mlp()
     reference = reference_of(model, 0.1, 0.3)
-    optimizer = adamw_by_depth(model, 0.1, 0.3, 0.5)
+    optimizer = make_optimizer("adamw", model, 0.1, weight_decay=0.3, layer_decay=0.5)
     for gradients in gradients_of(model, rng):
         optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients])
         reference.step(gradients)
@@ -215,7 +216,7 @@ def _more():
 
 
 def test_wrong_number_of_variables_and_a_common_decay_are_refused():
-    with pytest.raises(ValueError, match="2 scales and 2 decays do not match 8 variables"):
+    with pytest.raises(ValueError, match="2 scales, 2 decays, 2 starts do not match 8 variables"):
         GroupedAdamW(scales=[1, 1], decays=[0, 0]).build(mlp().trainable_variables)
     with pytest.raises(ValueError, match="takes no weight_decay"):
         GroupedAdamW(scales=[], decays=[], weight_decay=0.1)

@@ -4,7 +4,7 @@ from keras_vit import backend
 
 backend.load("tensorflow")
 
-from keras_vit.data.augment import AUGMENTATIONS  # noqa: E402
+from keras_vit.data.augment import AUGMENTATIONS, augmentation  # noqa: E402
 from keras_vit.data.mixing import mix  # noqa: E402
 from keras_vit.data.pipeline import (  # noqa: E402
     evaluation_batches,
@@ -22,6 +22,7 @@ __all__ = [
     "Preprocessing",
     "Source",
     "as_trained",
+    "augmentation",
     "evaluation_batches",
     "evaluation_steps",
     "mix",

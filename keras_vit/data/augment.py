@@ -1,14 +1,17 @@
 """Random changes of training images, each a pure function of its seed.
 
-An augmentation takes an image uint8 (h, w, channels), the Preprocessing and a seed of two int64, and returns
-the normalised float32 (H, W, channels).
+An augmentation, such as `augmentation(name)` gives, takes an image uint8 (h, w, channels), the Preprocessing and a
+seed of two int64, and returns the normalised float32 (H, W, channels).
 """
 
+import functools
 import math
+import re
 
 import tensorflow as tf
 
 from keras_vit.data import policies
+from keras_vit.data.corrupt import DataError
 
 
 def none(image, preprocessing, seed):
@@ -52,12 +55,16 @@ def random_resized_crop(image, preprocessing, seed):
     return preprocessing.normalize(_crop_resize_flip(image, preprocessing, seed))
 
 
-def randaugment(image, preprocessing, seed):
-    """Crops and flips as random_resized_crop does, then changes by RandAugment (Touvron et al., 2021: DeiT)."""
+def randaugment(image, preprocessing, seed, magnitude=9.0):
+    """Crops and flips as random_resized_crop does, then changes by RandAugment (Touvron et al., 2021: DeiT).
+
+    `magnitude` is 0 to 10.
+    """
     crop, change = tf.unstack(tf.random.split(seed, 2))
     mean = tf.broadcast_to(tf.constant(preprocessing.mean) * 255.0, (preprocessing.channels,))
     image = _whole(_crop_resize_flip(image, preprocessing, crop), preprocessing)
-    return preprocessing.normalize(tf.cast(policies.rand_augment(image, change, tf.round(mean)), "float32"))
+    changed = policies.rand_augment(image, change, tf.round(mean), magnitude=magnitude)
+    return preprocessing.normalize(tf.cast(changed, "float32"))
 
 
 def three_augment(image, preprocessing, seed):
@@ -98,3 +105,13 @@ AUGMENTATIONS = {
     "randaugment": randaugment,
     "three-augment": three_augment,
 }
+
+
+def augmentation(name):
+    """Returns the augmentation called `name`, one of `AUGMENTATIONS` or such as "randaugment-7"; DataError if none."""
+    if name in AUGMENTATIONS:
+        return AUGMENTATIONS[name]
+    if (found := re.fullmatch(r"randaugment-(\d+(?:\.\d+)?)", str(name))) and float(found[1]) <= 10:
+        return functools.partial(randaugment, magnitude=float(found[1]))
+    known = ", ".join(AUGMENTATIONS)
+    raise DataError(f"no augmentation {name!r}; it is one of {known}, or randaugment-MAGNITUDE from 0 to 10")

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_vit.data.augment import AUGMENTATIONS
+from keras_vit.data.augment import augmentation
 from keras_vit.data.corrupt import DataError, decode_or_skip
 from keras_vit.data.policies import erase
 
@@ -35,14 +35,12 @@ def training_batches(
     no longer for that, holds so many times fewer images (Hoffer et al. 2020, arXiv 1901.09335; DeiT takes 3).
     Raises DataError for an unknown augmentation or values that make no sense.
     """
-    if augment not in AUGMENTATIONS:
-        raise DataError(f"no augmentation {augment!r}; there are {', '.join(map(repr, AUGMENTATIONS))}")
     if not 0 <= erasing <= 1 or repeats < 1:
         raise DataError(f"erasing={erasing!r} is a share from 0 to 1, repeats={repeats!r} at least 1")
     if not 0 <= first_epoch <= epochs:
         raise DataError(f"first_epoch={first_epoch!r} does not lie between 0 and epochs={epochs!r}")
+    change = augmentation(augment)
     per_epoch = steps_per_epoch(source, batch) * batch
-    change = AUGMENTATIONS[augment]
 
     @tf.autograph.experimental.do_not_convert
     def epoch_of(epoch):

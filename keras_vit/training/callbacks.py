@@ -8,6 +8,7 @@ import warnings
 import keras
 
 from keras_vit.training import state
+from keras_vit.training.averaging import averaged
 from keras_vit.training.files import replacing
 
 
@@ -26,11 +27,6 @@ def quietly():
         yield
 
 
-def uncompiled(model):
-    """Returns a model of the same layers without the optimizer, which would treble its file."""
-    return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
-
-
 def alone(tensors):
     """Returns the only one of `tensors` itself, so that a model gives a tensor and no list of one."""
     return tensors[0] if len(tensors) == 1 else tensors
@@ -39,15 +35,18 @@ def alone(tensors):
 class Checkpoint(keras.callbacks.Callback):
     """Keeps everything that `progress`, the weights and the optimizer are after each epoch in `folder`.
 
+    `kept()` returns the model to keep as the best, without the optimizer, which would treble its file.
+
     The best model is the one of the highest validation accuracy; among equals that of the lowest loss. It is
     written before the state that names it, so a kill at any moment leaves a state and the best model it names.
     """
 
-    def __init__(self, folder, progress, source):
+    def __init__(self, folder, progress, source, kept):
         super().__init__()
         self.folder = folder
         self.progress = progress
         self.source = source
+        self.kept = kept
 
     def on_train_begin(self, logs=None):
         self._mark = time.monotonic()
@@ -77,8 +76,8 @@ class Checkpoint(keras.callbacks.Callback):
             progress.best = row
 
     def _save_best(self, path):
-        with replacing(path) as partial:
-            uncompiled(self.model).save(partial)
+        with replacing(path) as partial, averaged(self.model):
+            self.kept().save(partial)
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -3,7 +3,11 @@
 import argparse
 import ast
 import dataclasses
+import json
 import sys
+import types
+import typing
+from pathlib import Path
 from typing import Annotated
 
 from keras_vit.backend import load
@@ -39,31 +43,99 @@ KeyValues = Annotated[
 ]
 
 
-def parse(presets, description, arguments=None):
-    """Returns the options of the preset named in `arguments`, those given beside it changed.
+def parse(presets, description, arguments=None, about=None):
+    """Returns the options of the preset or the file of options named in `arguments`, those given beside it changed.
 
     `presets` maps names to instances of one dataclass with the fields `model` and `model_options`; the first is
-    the default. Model options add to the preset's own, which no other model than the preset's is given.
+    the default. `about` maps the same names to what is shown of a preset with --help. The dataclass' bases, if it has
+    any, are the groups of the help. Model options add to the preset's own, which no other model is given.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", choices=list(presets), default=next(iter(presets)))
-    chosen, rest = first.parse_known_args(arguments)
-    preset = presets[chosen.preset]
+    chosen, start, rest = _start(presets, arguments)
     module = sys.modules["__main__"].__spec__
-    options = tyro.cli(
-        type(preset),
+    given = tyro.cli(
+        _grouped(type(start), dataclasses.replace(start, model_options={})),
         prog=f"python -m {module.name}" if module else None,
-        description=f"{description}\n\n--preset {{{','.join(presets)}}} chooses the options to start from.",
+        description=_description(description, presets, chosen, about),
         args=rest,
-        default=dataclasses.replace(preset, model_options={}),
+        config=(tyro.conf.FlagCreatePairsOff,),
     )
-    own = preset.model_options if options.model == preset.model else {}
+    values = {}
+    for group in vars(given).values():
+        values |= {field.name: getattr(group, field.name) for field in dataclasses.fields(group)}
+    options = type(start)(**values)
+    own = start.model_options if options.model == start.model else {}
     return dataclasses.replace(options, model_options=own | options.model_options)
 
 
-def run(train, presets, description):
+def _start(presets, arguments):
+    """Returns the name of the preset, the options to start from, and the arguments that remain."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    either = first.add_mutually_exclusive_group()
+    either.add_argument("--preset", choices=list(presets), default=next(iter(presets)))
+    either.add_argument("--options", metavar="FILE")
+    chosen, rest = first.parse_known_args(arguments)
+    start = presets[chosen.preset]
+    if chosen.options is not None:
+        try:
+            start = read_options(chosen.options, start)
+        except ValueError as error:
+            first.exit(2, f"error: {error}\n")
+    return chosen.preset, start, rest
+
+
+def read_options(path, start):
+    """Returns the dataclass `start` with the options in the JSON file `path`, such as a run's options.json.
+
+    Raises ValueError where it is none, or names an option that `start` doesn't have.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))["options"]
+        known = {field.name for field in dataclasses.fields(start)}
+        unknown = sorted(values.keys() - known)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"options {str(path)!r} is no file of options such as a run's options.json: {error}") from None
+    if unknown:
+        raise ValueError(f"options {str(path)!r} names {', '.join(map(repr, unknown))}, which is no option")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return dataclasses.replace(start, **values)
+
+
+def _description(description, presets, chosen, about):
+    text = f"{description}\n\n--preset {{{','.join(presets)}}} or --options FILE, such as a run's options.json"
+    text += ", chooses the options to start from."
+    return f"{text}\n\nThe preset {chosen}: {about[chosen]}" if about else text
+
+
+def _grouped(kind, start):
+    """Returns a dataclass of dataclasses, one for each group of `kind`, with the defaults of `start` for tyro."""
+    groups = [base for base in kind.__bases__ if dataclasses.is_dataclass(base)] or [kind]
+    fields = []
+    for group in groups:
+        hints = typing.get_type_hints(group, include_extras=True)
+        own = [
+            (field.name, _shown(hints[field.name], value), dataclasses.field(default_factory=lambda value=value: value))
+            for field in dataclasses.fields(group)
+            for value in (getattr(start, field.name),)
+        ]
+        made = dataclasses.make_dataclass(group.__name__, own, bases=(group,), frozen=True, kw_only=True)
+        made.__doc__ = group.__doc__
+        default = dataclasses.field(default_factory=made)
+        fields.append((group.__name__.lower(), tyro.conf.OmitArgPrefixes[made], default))
+    return dataclasses.make_dataclass(kind.__name__, fields, frozen=True, kw_only=True)
+
+
+def _shown(hint, value):
+    """Returns the type `hint` with what the help shows of it: one line, so that all options fit two screens."""
+    alternatives = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    plain = {int: "N", float: "X", str: "TEXT", tuple[int, int]: "N N"}
+    words = [plain[each] for each in alternatives if each in plain] if hint is not KeyValues else []
+    default = "" if value is None or value is False or value == {} else f"({value})"
+    return Annotated[hint, tyro.conf.arg(metavar="|".join(words) or None, help_behavior_hint=default)]
+
+
+def run(train, presets, description, about=None):
     """Trains as the command line says."""
-    options = parse(presets, description)
+    options = parse(presets, description, about=about)
     answering(lambda: train(options))
 
 

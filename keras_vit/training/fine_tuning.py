@@ -38,10 +38,10 @@ def add_lora(model, rank, alpha=None):
     """
     if not isinstance(rank, int) or rank < 1:
         raise ValueError(f"rank={rank!r}; a low-rank adaptation has a rank of at least 1")
-    projections = [dense for layer in _attentions(model) for dense in (layer.qkv, layer.out)]
+    projections = _projections(model)
     if not projections:
         raise ValueError(f"{model.name} has no attention to adapt; freeze(model, until='head') trains its head alone")
-    if any(dense.lora_enabled for dense in projections):
+    if has_lora(model):
         raise ValueError(f"{model.name} has low-rank matrices already; merge_lora adds them to its kernels")
     heads = [layer for layer in model.layers if layer.name in HEADS]
     kept = {id(variable) for layer in heads for variable in layer.trainable_variables}
@@ -52,16 +52,20 @@ def add_lora(model, rank, alpha=None):
         dense.enable_lora(rank, lora_alpha=alpha)
 
 
+def has_lora(model):
+    """Tells whether `model` has the matrices of `add_lora`."""
+    return any(dense.lora_enabled for dense in _projections(model))
+
+
 def merge_lora(model):
     """Returns a new model that computes what `model` does, without the matrices of `add_lora`, trainable as any.
 
     Kernels are added up in float32, where the file that Keras saves rounds them to the precision of the arithmetic.
     """
     added = {}
-    for layer in _attentions(model):
-        for dense in filter(lambda dense: dense.lora_enabled, (layer.qkv, layer.out)):
-            delta = ops.matmul(dense.lora_kernel_a.value, dense.lora_kernel_b.value)
-            added[dense._kernel.path] = dense.lora_alpha / dense.lora_rank * delta
+    for dense in filter(lambda dense: dense.lora_enabled, _projections(model)):
+        delta = ops.matmul(dense.lora_kernel_a.value, dense.lora_kernel_b.value)
+        added[dense._kernel.path] = dense.lora_alpha / dense.lora_rank * delta
     if not added:
         raise ValueError(f"{model.name} has no low-rank matrices to merge; add_lora adds them")
     plain = keras.models.clone_model(model)
@@ -73,5 +77,6 @@ def merge_lora(model):
     return plain
 
 
-def _attentions(model):
-    return [layer for layer in model._flatten_layers() if isinstance(layer, MultiHeadAttention)]
+def _projections(model):
+    attentions = [layer for layer in model._flatten_layers() if isinstance(layer, MultiHeadAttention)]
+    return [dense for layer in attentions for dense in (layer.qkv, layer.out)]

@@ -1,9 +1,6 @@
-"""Smaller steps for earlier layers, as the papers fine-tune: learning rates and decay by parameter."""
+"""Smaller steps for earlier layers, as the papers fine-tune: the depth of each layer, and its factor of the rate."""
 
 import re
-
-import keras
-from keras import ops
 
 _FIRST = {"embed", "embed_norm", "pre_norm", "position", "class_token", "distillation_token", "registers"}
 _LAST = {"norm", "fc_norm", "head", "head_dist"}
@@ -68,52 +65,3 @@ def rate_scales(model, layer_decay):
         for layer in model.layers
         for variable in layer.trainable_variables
     }
-
-
-def adamw_by_depth(model, learning_rate, weight_decay, layer_decay, **options):
-    """Returns AdamW for `model`, built, with steps that shrink by `layer_decay` a layer towards the pixels.
-
-    `learning_rate` is a number or a schedule; only kernels decay, by `weight_decay`; `options` are those of
-    keras.optimizers.Adam. Layers that are to be frozen are frozen before.
-    """
-    scales = rate_scales(model, layer_decay)
-    variables = model.trainable_variables
-    decays = [weight_decay if variable.path.endswith("/kernel") else 0.0 for variable in variables]
-    optimizer = GroupedAdamW(learning_rate, scales=[scales[each.path] for each in variables], decays=decays, **options)
-    optimizer.build(variables)
-    return optimizer
-
-
-@keras.saving.register_keras_serializable("keras_vit")
-class GroupedAdamW(keras.optimizers.Adam):
-    """AdamW (Loshchilov & Hutter, 2019) with a factor of the learning rate and a decay for each variable.
-
-    `scales` and `decays` follow the order of the variables that it is built with. The factor acts on the
-    decay too, as in parameter groups of PyTorch. Keras decays all variables at one rate before its steps;
-    here both happen in `update_step`, which Keras calls once a variable with the reduced gradient, under
-    every strategy.
-    """
-
-    def __init__(self, learning_rate=0.001, *, scales, decays, **kwargs):
-        if kwargs.pop("weight_decay", None) is not None:
-            raise ValueError("GroupedAdamW decays each variable by its own of decays; it takes no weight_decay")
-        super().__init__(learning_rate, **kwargs)
-        self.scales = tuple(scales)
-        self.decays = tuple(decays)
-
-    def build(self, variables):
-        if not len(variables) == len(self.scales) == len(self.decays):
-            raise ValueError(
-                f"{len(self.scales)} scales and {len(self.decays)} decays do not match {len(variables)} variables"
-            )
-        super().build(variables)
-
-    def update_step(self, gradient, variable, learning_rate):
-        i = self._get_variable_index(variable)
-        rate = ops.cast(learning_rate, variable.dtype) * self.scales[i]
-        if self.decays[i]:
-            self.assign_sub(variable, variable * (rate * self.decays[i]))
-        super().update_step(gradient, variable, rate)
-
-    def get_config(self):
-        return {**super().get_config(), "scales": self.scales, "decays": self.decays}

@@ -1,23 +1,54 @@
-"""The optimizer of the Vision Transformer papers."""
+"""The optimizers of the papers, with their schedule and their parameter groups."""
 
 import keras
 
+from keras_vit.training.fine_tuning import HEADS
+from keras_vit.training.layer_decay import rate_scales
+from keras_vit.training.parameter_groups import GroupedAdamW, GroupedSGD, Lamb
 
-def adamw(variables, learning_rate, weight_decay, steps, warmup_steps=0):
-    """Returns AdamW (Loshchilov & Hutter, 2019) for `variables`, decaying kernels only.
+OPTIMIZERS = {
+    "adamw": GroupedAdamW,
+    "lamb": Lamb,
+    "sgd": lambda *args, **options: GroupedSGD(*args, momentum=0.9, **options),
+}
 
-    The learning rate rises from 0 to `learning_rate` over `warmup_steps`, then falls to 0 as a cosine until
-    step `steps`. Biases, norms, positions and tokens are not decayed: nothing makes 0 their best guess.
+
+def warmup_cosine(learning_rate, steps, warmup_steps=0):
+    """Returns the schedule that rises from 0 to `learning_rate` over `warmup_steps`, then falls to 0 as a cosine.
+
+    It ends at step `steps`; Loshchilov & Hutter 2017 (arXiv 1608.03983) without restarts.
     """
     if not 0 <= warmup_steps < steps:
         raise ValueError(f"a warm-up of {warmup_steps} steps does not fit a training of {steps} steps")
-    schedule = keras.optimizers.schedules.CosineDecay(
+    return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else learning_rate,
         decay_steps=steps - warmup_steps,
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay([each for each in variables if not each.path.endswith("/kernel")])
-    optimizer.build(variables)
-    return optimizer
+
+
+def make_optimizer(name, model, learning_rate, *, weight_decay=0.0, layer_decay=1.0, head_steps=0, ema=None):
+    """Returns the optimizer called `name` ("adamw", "lamb" or "sgd" with momentum 0.9) for `model`, built.
+
+    `learning_rate` is a number or a schedule. Kernels decay by `weight_decay`; nothing makes 0 the best guess for
+    biases, norms, positions and tokens. Rates shrink by `layer_decay` a layer towards the pixels. In the first
+    `head_steps` steps the heads alone learn. With `ema` a moving average of the weights is kept, of which that
+    share stays at each step. Layers that are to be frozen are frozen before.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(f"no optimizer {name!r}; it is one of {', '.join(OPTIMIZERS)}")
+    variables = model.trainable_variables
+    heads = {id(each) for layer in model.layers if layer.name in HEADS for each in layer.trainable_variables}
+    if head_steps and not heads:
+        raise ValueError(f"{model.name} has no layer {' or '.join(HEADS)} to train first")
+    scales = rate_scales(model, layer_decay)
+    made = OPTIMIZERS[name](
+        learning_rate,
+        scales=[scales[each.path] for each in variables],
+        decays=[weight_decay if each.path.endswith("/kernel") else 0.0 for each in variables],
+        starts=[0 if id(each) in heads else head_steps for each in variables],
+        **({} if ema is None else {"use_ema": True, "ema_momentum": ema}),
+    )
+    made.build(variables)
+    return made

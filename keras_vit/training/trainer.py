@@ -14,14 +14,16 @@ class Trainer(keras.Model):
     """Trains the graph of `model`, whose layers it shares, to the same numbers on any devices.
 
     Each step takes the gradient of a batch in `accumulate` parts, one after the other, and scales it down to the
-    global norm `clip_norm` at most. It is made for the time of training inside the scope of the strategy, and
-    never saved: save `model`, or `callbacks.uncompiled(trainer)`. Without a strategy it leaves Keras' loop alone.
+    global norm `clip_norm` at most. With `sam` the gradient is that at the worst point within so far of the weights:
+    sharpness-aware minimisation, Foret et al. 2021 (arXiv 2010.01412). It is made for the time of training inside
+    the scope of the strategy, and never saved: save `model`. Without a strategy it leaves Keras' loop alone.
     """
 
-    def __init__(self, model, accumulate=1, clip_norm=None):
+    def __init__(self, model, accumulate=1, clip_norm=None, sam=None):
         super().__init__(alone(model.inputs), alone(model.outputs), name=model.name)
         self.accumulate = accumulate
         self.clip_norm = clip_norm
+        self.sam = sam
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
@@ -29,24 +31,30 @@ class Trainer(keras.Model):
             _clip_after_reduction(getattr(self.optimizer, "inner_optimizer", self.optimizer), self.clip_norm)
 
     def train_step(self, data):
-        """Keras' own step, or the mean gradient of `accumulate` parts of it.
+        """Keras' own step, or the mean gradient of `accumulate` parts of it, or that gradient at a point nearby.
 
         `gradient_accumulation_steps` of Keras' optimizers fails under MirroredStrategy, which can't merge inside
         the tf.cond that they need; and it counts parts as steps, so that schedules run too fast.
         """
-        if self.accumulate == 1:
+        if self.accumulate == 1 and self.sam is None:
             return super().train_step(data)
-        total = None
+        gradients, logs = self._mean_gradients(data, self._gradients)
+        if self.sam is not None:
+            place = self._worst_nearby(gradients)
+            gradients, _ = self._mean_gradients(data, lambda part: (self._gradients_at(place, part), None))
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        return logs
+
+    def _mean_gradients(self, data, gradients_of):
+        total = logs = None
         for part in range(self.accumulate):
             # one after the other: TensorFlow would else keep the activations of all parts at once
             with tf.control_dependencies(total or []):
                 # every n-th image, so that a part holds the same images however many devices share them
                 some = keras.tree.map_structure(lambda each, i=part: each[i :: self.accumulate], data)
-            gradients, logs = self._gradients(some)
+            gradients, logs = gradients_of(some)
             total = [a + b for a, b in zip(total, gradients, strict=True)] if total else gradients
-        mean = [each / self.accumulate for each in total]
-        self.optimizer.apply_gradients(zip(mean, self.trainable_weights, strict=True))
-        return logs
+        return [each / self.accumulate for each in total], logs
 
     def _gradients(self, data):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -59,6 +67,30 @@ class Trainer(keras.Model):
         self._loss_tracker.update_state(loss * replicas, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0])
         logs = self.compute_metrics(x, y, predicted, sample_weight=weight)
         return [tf.convert_to_tensor(each) for each in gradients], logs
+
+    def _worst_nearby(self, gradients):
+        """Returns the weights moved by `sam` along the gradient of the whole batch, that of all devices."""
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync > 1:
+            gradients = context.all_reduce("SUM", gradients)
+        step = self.sam / (tf.linalg.global_norm(gradients) + 1e-12)
+        return [w + tf.cast(g, w.dtype) * step for w, g in zip(self.trainable_weights, gradients, strict=True)]
+
+    def _gradients_at(self, place, data):
+        """Returns the gradients where the trainable weights are the tensors `place`, changing no variable.
+
+        No device may assign to a mirrored variable on its own, and statistics of batch normalisation are those of
+        the first pass.
+        """
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        others = [each.value for each in self.non_trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(place)
+            predicted, _ = self.stateless_call(place, others, x, training=True)
+            loss = self._compute_loss(x=x, y=y, y_pred=predicted, sample_weight=weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, place, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(each) for each in gradients]
 
     def test_step(self, data):
         """Keras' own step, unless this device has no share of the last batch: some kernels fail on 0 images."""

@@ -1,0 +1,143 @@
+"""From options to a network that learns to classify, and from that to the model that is kept."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+from keras import ops
+
+import keras_vit
+from keras_vit import data
+from keras_vit.training import distillation, fine_tuning, optimizers
+from keras_vit.training.callbacks import alone
+from keras_vit.training.trainer import Trainer
+
+
+def network(options, source):
+    """Returns the network for the classes and channels of `source`, the part of it frozen that is not to learn."""
+    classes = len(source.labels)
+    wanted = {"classes": classes, "channels": source.channels} | options.model_options
+    if wanted["classes"] != classes:
+        raise ValueError(f"classes={wanted['classes']} does not match {source.name}, which has {classes} classes")
+    if options.image_size is not None:
+        wanted["image_size"] = options.image_size
+    if options.teacher is not None:
+        wanted["distillation"] = "both"
+    model = keras_vit.build(options.model, weights=options.weights, **wanted)
+    if None in model.input_shape[1:]:
+        raise ValueError(f"{options.model} takes images of any size; give image_size")
+    if options.lora is not None:
+        fine_tuning.add_lora(model, options.lora)
+    if options.freeze is not None:
+        fine_tuning.freeze(model, options.freeze)
+    return model
+
+
+def learner(model, options, source):
+    """Returns the compiled Trainer of the network `model`, taught by the teacher of `options` where there is one."""
+    taught = model
+    if options.teacher is not None:
+        taught = distillation.distil(model, *_teacher(options.teacher, model, source, preprocessing_of(model, options)))
+    trainer = Trainer(taught, options.accumulate, options.clip_norm, options.sam)
+    steps = data.steps_per_epoch(source, options.batch)
+    rate = optimizers.warmup_cosine(options.learning_rate, options.epochs * steps, round(options.warmup_epochs * steps))
+    trainer.compile(
+        optimizer=optimizers.make_optimizer(
+            options.optimizer,
+            model,
+            rate,
+            weight_decay=options.weight_decay,
+            layer_decay=options.layer_decay,
+            head_steps=round(options.head_epochs * steps),
+            ema=options.ema,
+        ),
+        loss=_loss(options),
+        metrics=["accuracy"] if options.teacher is None else [_accuracy_of_student()],
+        steps_per_execution=options.steps_per_execution,
+    )
+    return trainer
+
+
+def kept(model):
+    """Returns the model to keep of the network `model`: one head, plain kernels, no optimizer; it shares its weights.
+
+    Kernels that low-rank matrices were added to are new ones.
+    """
+    if isinstance(model.output, dict):  # of a student: its heads' mean, as `build` makes it for inference
+        heads = [model.output[name] for name in distillation.HEADS]
+        mean = keras.layers.Average(dtype="float32", name="logits")(heads)
+        return keras.Model(alone(model.inputs), mean, name=model.name)
+    if fine_tuning.has_lora(model):
+        return fine_tuning.merge_lora(model)
+    return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
+
+
+def measurer(model, options):
+    """Returns a Trainer of `model`, one that is kept, compiled to measure it and not to train."""
+    trainer = Trainer(model)
+    trainer.compile(loss=_loss(dataclasses.replace(options, teacher=None)), metrics=["accuracy"])
+    return trainer
+
+
+def preprocessing_of(model, options=None):
+    """Returns the Preprocessing that makes images fit the input of `model`, that of the checkpoint it began from."""
+    _, height, width, channels = model.input_shape
+    checkpoint = getattr(model, "published", None)
+    if checkpoint is None:
+        found = data.Preprocessing(image_size=(height, width), channels=channels)
+    else:
+        found = data.as_trained(checkpoint, (height, width), channels)
+    crop = None if options is None else options.crop
+    return found if crop is None else dataclasses.replace(found, crop=crop)
+
+
+def _loss(options):
+    if options.teacher is not None:
+        return distillation.HardDistillation(options.label_smoothing)
+    if options.loss == "sigmoid":
+        return SigmoidLoss(options.label_smoothing, options.target_threshold)
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing)
+
+
+@keras.saving.register_keras_serializable("keras_vit")
+class SigmoidLoss(keras.losses.Loss):
+    """Binary cross-entropy of each class, from logits (B, classes) and shares (B, classes), mean over classes.
+
+    Every class is a question of its own, as "ResNet strikes back" (Wightman et al. 2021, arXiv 2110.00476) and DeiT III
+    train. With `target_threshold` an image is wholly of each class whose share, after smoothing, is above it.
+    """
+
+    def __init__(self, label_smoothing=0.0, target_threshold=None, name="sigmoid_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = label_smoothing
+        self.target_threshold = target_threshold
+
+    def call(self, y_true, y_pred):
+        shares = ops.cast(y_true, "float32") * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
+        if self.target_threshold is not None:
+            shares = ops.cast(shares > self.target_threshold, "float32")
+        return ops.mean(ops.binary_crossentropy(shares, y_pred, from_logits=True), axis=-1)
+
+    def get_config(self):
+        own = {"label_smoothing": self.label_smoothing, "target_threshold": self.target_threshold}
+        return {**super().get_config(), **own}
+
+
+def _accuracy_of_student():
+    return keras.metrics.MeanMetricWrapper(distillation.student_accuracy, name="accuracy")
+
+
+def _teacher(name, student, source, ours):
+    """Returns (teacher, Preprocessing of the student, that of the teacher); ValueError where `name` is neither."""
+    folder = Path(name)
+    if (folder / "best.keras").exists() and (folder / "result.json").exists():
+        told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        if tuple(told["labels"]) != tuple(source.labels):
+            raise ValueError(f"teacher {name!r} learned other classes than those of {source.name}")
+        return keras.saving.load_model(folder / "best.keras"), ours, data.Preprocessing(**told["preprocessing"])
+    model, colon, tag = name.partition(":")
+    if not colon or folder.exists():
+        raise ValueError(f"teacher {name!r} is no folder of a finished run, nor MODEL:TAG of a published checkpoint")
+    teacher = keras_vit.build(model, weights=tag)
+    return teacher, ours, preprocessing_of(teacher)
