@@ -33,7 +33,8 @@ def deit():
 
     Their table 9: 300 epochs, batch 1,024, AdamW at 5e-4 x batch / 512, decay 0.05, 5 epochs of warm-up, label
     smoothing 0.1, stochastic depth 0.1, RandAugment 9/0.5, mixup 0.8, cutmix 1.0, erasing 0.25, each image 3
-    times. The moving average, 0.99996, is that of their code. `--teacher` with --model deit-s16-distilled adds the distillation.
+    times. The moving average, 0.99996, is that of their code. --teacher with --model deit-s16-distilled adds the
+    distillation.
     """
     return Options(
         data="imagenet2012",
