@@ -68,14 +68,14 @@ def smoke():
 def fashion_mnist():
     """60,000 grey images of clothes of 28 x 28 pixels, from scratch on 2 CPU cores.
 
-    A convolutional stem (Xiao et al. 2021, arXiv 2106.14881) and 49 tokens; the other numbers were chosen here.
+    A convolutional stem (Xiao et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
     """
     return Options(
         data="fashion_mnist",
-        image_size=28,
-        model_options={"stem": (32,), "patch": 2, "width": 48, "depth": 4, "heads": 4, "hidden": 96, "drop_path": 0.05},
+        image_size=32,
+        model_options={"stem": (32, 64), "patch": 2, "width": 64, "depth": 4, "heads": 2, "hidden": 128},
         augment="flip-crop",
-        epochs=12,
+        epochs=10,
         batch=128,
         learning_rate=2e-3,
         warmup_epochs=1.0,
@@ -87,14 +87,14 @@ def fashion_mnist():
 def cifar10():
     """60,000 colour images of 32 x 32 pixels in 10 classes, from scratch on 2 CPU cores.
 
-    A convolutional stem (Xiao et al. 2021, arXiv 2106.14881) and 64 tokens; the other numbers were chosen here.
+    A convolutional stem (Xiao et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
     """
     return Options(
         data="cifar10",
         image_size=32,
-        model_options={"stem": (32, 64), "patch": 1, "width": 64, "depth": 4, "heads": 4, "hidden": 128},
+        model_options={"stem": (32, 64), "patch": 2, "width": 96, "depth": 4, "heads": 3, "hidden": 192},
         augment="flip-crop",
-        epochs=12,
+        epochs=15,
         batch=128,
         learning_rate=2e-3,
         warmup_epochs=1.0,
