@@ -5,7 +5,7 @@ import sys
 import time
 
 import keras
-from rich import console, progress, text
+from rich import console, progress, table, text
 
 LINES = 20  # that a whole run prints where there is no terminal
 PAUSE = 0.1  # seconds between two looks at the figures: reading them takes time from short steps
@@ -29,7 +29,8 @@ class ShowProgress(keras.callbacks.Callback):
         self._begin = time.monotonic()
         self._shown = -PAUSE
         if self.console.is_terminal:
-            columns = (progress.BarColumn(bar_width=None), _Figures(), progress.TimeRemainingColumn())
+            bar = progress.BarColumn(bar_width=None, table_column=table.Column(ratio=1))  # what the figures leave
+            columns = (bar, _Figures(), progress.TimeRemainingColumn())
             # the time left counts the pauses for validation only if it looks back further than one of them
             options = {"console": self.console, "expand": True, "speed_estimate_period": 600}
             self.bar = progress.Progress(*columns, **options)
