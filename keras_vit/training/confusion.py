@@ -30,8 +30,9 @@ class Confusion(keras.metrics.Metric):
         self.counts.assign_add(ops.scatter(cells, ones, (self.classes, self.classes)))
 
     def result(self):
-        images = ops.sum(self.counts, axis=1)
-        recall = ops.diagonal(self.counts) / ops.maximum(images, 1)
+        counts = ops.convert_to_tensor(self.counts)  # once: workers send it to each other whenever it is read
+        images = ops.sum(counts, axis=1)
+        recall = ops.diagonal(counts) / ops.maximum(images, 1)
         return ops.sum(recall) / ops.maximum(ops.sum(ops.cast(images > 0, "float32")), 1)
 
     @property
