@@ -21,6 +21,7 @@ class ResNet:
     image_size: int | tuple[int, int] | None = 224  # None for any
     channels: int = 3
     classes: int = 1000  # 0 for the backbone alone
+    drop_path: float = 0.0  # of the last block; it grows linearly from 0
     dropout: float = 0.0  # before the head
 
 
@@ -66,6 +67,6 @@ HUGGINGFACE = Source(
 def resnet(c):
     """Returns the functional model of the configuration `c`."""
     images = layers.image_input(c.image_size, c.channels, least=32)
-    x, features = layers.residual_trunk(images, c.blocks, c.width, c.bottleneck)
+    x, features = layers.residual_trunk(images, c.blocks, c.width, c.bottleneck, drop_path=c.drop_path)
     backbone = keras.Model(images, {"map": x, **features}, name="resnet")
     return heads.classify(backbone, c.classes, dropout=c.dropout)
