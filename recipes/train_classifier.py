@@ -19,6 +19,8 @@ from keras_vit.training import (
     classifier,
     cluster,
     command_line,
+    confusion,
+    confusion_picture,
     curves,
     files,
     result,
@@ -32,7 +34,9 @@ from keras_vit.training.averaging import MeasureAverage
 from keras_vit.training.callbacks import Checkpoint, StopOnNaN, quietly
 from keras_vit.training.classifier import preprocessing_of
 from keras_vit.training.options import Options
+from keras_vit.training.profiling import Profile
 from keras_vit.training.progress import ShowProgress
+from keras_vit.training.tensorboard import ShowInput
 
 __all__ = ["PRESETS", "Options", "preprocessing_of", "train"]
 
@@ -60,6 +64,7 @@ def train(options, callbacks=()):
         if folder.state.exists():
             with devices.scope():
                 progress = state.restore(folder.state, model)
+        progress.started = progress.started or result.now()
         if folder.is_done():
             print(f"{folder.path} is done; --fresh starts over")
             return best_of(folder, network), progress.history()
@@ -108,17 +113,21 @@ def held_out(split, network, options, source, devices):
 def fit(model, network, options, source, folder, progress, callbacks):
     """Trains `model` from the epoch that `progress` stands at to the last, keeping its state in `folder`."""
     steps = data.steps_per_epoch(source, options.batch)
+    batches = batches_for_training(options, source, network, progress)
     shown = ShowProgress(options.epochs, steps, options.batch, progress.rows)
+    profiled = [] if options.profile is None else [Profile(options.profile, folder.tensorboard)]
     own = [
         MeasureAverage(),
         StopOnNaN(folder),
         Checkpoint(folder, progress, source, lambda: classifier.kept(network)),
         keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+        ShowInput(folder.tensorboard, batches, preprocessing_of(network), source.labels),
+        *profiled,
         shown,
     ]
     try:
         model.fit(
-            batches_for_training(options, source, network, progress),
+            batches,
             validation_data=held_out("validation", network, options, source, model.distribute_strategy),
             initial_epoch=progress.epochs,
             epochs=options.epochs,
@@ -128,7 +137,8 @@ def fit(model, network, options, source, folder, progress, callbacks):
             verbose=0,
         )
     finally:
-        shown.close()
+        for each in (*profiled, shown):
+            each.close()
 
 
 def best_of(folder, network):
@@ -144,14 +154,19 @@ def conclude(network, options, source, folder, progress, devices):
     folder.publish_best(progress.best["epoch"])
     with devices.scope():
         best = best_of(folder, network)
-        measurer = classifier.measurer(best, options)
+        counted = confusion.counter(len(source.labels))
+        measurer = classifier.measurer(best, options, counted)
     test = measurer.evaluate(held_out("test", best, options, source, devices), return_dict=True, verbose=0)
-    curves.draw(progress.rows, folder.curves, f"{options.model} on {source.name}", progress.best)
+    title = f"{options.model} on {source.name}"
+    curves.draw(progress.rows, folder.curves, title, progress.best)
     outcome = {
         "test": test | {"images": source.sizes["test"]},
         "best": progress.best,
+        "confusion": confused(counted, source, folder, title),
         "parameters": best.count_params(),
         "seconds": progress.seconds,
+        "started": progress.started,
+        "ended": result.now(),
         "options": dataclasses.asdict(options),
         "seed": options.seed,
         "labels": list(source.labels),
@@ -170,6 +185,16 @@ def conclude(network, options, source, folder, progress, devices):
     table.add_row("written to", str(folder.path))
     show(table)
     return best
+
+
+def confused(counted, source, folder, title):
+    """Writes the confusion matrix that was `counted` on the test images, and returns what is told of it."""
+    if not counted:
+        return {"omitted": f"{len(source.labels)} classes; a matrix is made of up to {confusion.MOST}"}
+    matrix = counted[0].matrix
+    confusion.write_csv(matrix, source.labels, folder.confusion)
+    confusion_picture.draw(matrix, source.labels, folder.confusion_picture, title)
+    return {"counts": folder.confusion.name, "most_confused": confusion.most_confused(matrix, source.labels)}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+from keras_vit.training import profiling
 from keras_vit.training.command_line import KeyValues
 
 
@@ -110,6 +111,8 @@ class Record:
     """folder of the run; the same command there goes on where it stopped"""
     fresh: bool = False
     """start over: remove what an earlier run wrote to the folder"""
+    profile: str | None = None
+    """steps to record for TensorBoard's profiler: a count, or FIRST,LAST"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,8 @@ def check(o):
         raise ValueError(f"ema is a share between 0 and 1 such as 0.9999, not {o.ema}")
     if o.target_threshold is not None and (o.loss != "sigmoid" or not 0 <= o.target_threshold < 1):
         raise ValueError(f"target_threshold={o.target_threshold} goes with loss='sigmoid', from 0 to below 1")
+    if o.profile is not None:
+        profiling.steps_of(o.profile)
     if o.teacher is not None and (o.loss != "softmax" or o.lora is not None):
         raise ValueError("a teacher goes with loss='softmax' and without lora")
     if o.lora is not None and (o.freeze is not None or o.head_epochs):
