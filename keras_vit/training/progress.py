@@ -12,12 +12,14 @@ LINES = 20  # that a whole run prints where there is no terminal
 class ShowProgress(keras.callbacks.Callback):
     """A bar over the whole run on a terminal, else a line every few epochs.
 
-    `epochs` of `steps` steps of `batch` images are shown; `rows` are those of the epochs done before.
+    `epochs` of `steps` steps of `batch` images are shown; `rows` are those of the epochs done before, and `step` of the
+    next one are done too.
     """
 
-    def __init__(self, epochs, steps, batch, rows=()):
+    def __init__(self, epochs, steps, batch, rows=(), step=0):
         super().__init__()
         self.epochs, self.steps, self.batch = epochs, steps, batch
+        self._done = step  # in the epoch under way, before the process began
         self.accuracy = rows[-1]["val_accuracy"] if rows else None
         self.console = console.Console(file=sys.stdout)
         self.bar = None
@@ -31,21 +33,21 @@ class ShowProgress(keras.callbacks.Callback):
             self.bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._epoch_begin = epoch, time.monotonic()
-        self._first = getattr(self, "_first", epoch)
+        self._epoch, self._epoch_begin, self._speed = epoch, time.monotonic(), 0.0
+        self._first = getattr(self, "_first", epoch + self._done / self.steps)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._speed = (batch + 1) * self.batch / (time.monotonic() - self._epoch_begin)
+        self._speed = (batch + 1 - self._done) * self.batch / (time.monotonic() - self._epoch_begin)
         if self.bar:
             done = self._epoch * self.steps + batch + 1
             self.bar.update(self.task, completed=done, figures=self._figures(float(logs["loss"])))
 
     def on_epoch_end(self, epoch, logs=None):
-        self.accuracy = float(logs["val_accuracy"])
+        self.accuracy, self._done = float(logs["val_accuracy"]), 0
         every = -(-self.epochs // LINES)
         if not self.bar and (epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0):
             took = time.monotonic() - self._begin
-            left = took / (epoch + 1 - self._first) * (self.epochs - epoch - 1)
+            left = took / max(epoch + 1 - self._first, 1 / self.steps) * (self.epochs - epoch - 1)
             print(f"{self._figures(float(logs['loss']))}  {left:.0f} s left", flush=True)
 
     def on_train_end(self, logs=None):
