@@ -93,7 +93,7 @@ def test_only_the_chief_writes_and_speaks(base, undisturbed):
 
 
 def after_a_state(options, act):
-    """Starts two workers, and calls `act` on them at a random moment after they saved a state; returns their outcomes."""
+    """Starts two workers, calls `act` on them at a random moment after they saved a state, returns their outcomes."""
     state, running = Path(options.output, "state", "latest.npz"), start(options)
     begun, until = state.stat().st_mtime_ns if state.exists() else None, time.monotonic() + 200
     while running[0].poll() is None and time.monotonic() < until:
@@ -114,13 +114,11 @@ def test_killed_and_terminated_workers_started_again_end_as_if_they_never_were(b
         (sentence,) = (line for line in errors.splitlines() if line.startswith("error: "))
         assert status == 1 and sentence.startswith(f"error: worker {index} of the cluster ended"), errors
         assert f"the run in {options.output} goes on from its last state" in sentence
-    for index in (1,):
-        (first, _, said), (second, _, silence) = after_a_state(
-            options, lambda running, index=index: running[index].send_signal(signal.SIGTERM)
-        )
-        assert (first, second) == (143, 143), said + silence
-        assert f"is saved in {options.output}/state/latest.npz; the same command goes on" in said
-        assert "terminated" not in silence and "error: " not in silence
+    outcomes = after_a_state(options, lambda running: running[1].send_signal(signal.SIGTERM))
+    (first, _, said), (second, _, silence) = outcomes
+    assert (first, second) == (143, 143), said + silence
+    assert f"is saved in {options.output}/state/latest.npz; the same command goes on" in said
+    assert "terminated" not in silence and "error: " not in silence
     assert not Path(options.output, "result.json").exists()
     for status, _, errors in finish(start(options)):
         assert status == 0, errors

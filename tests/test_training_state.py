@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from keras_vit.training import state
-from keras_vit.training.optimizers import adamw
+from keras_vit.training.optimizers import make_optimizer
 
 
 def network(width=5):
     layers = [keras.Input((3,)), keras.layers.Dense(width), keras.layers.Dropout(0.5), keras.layers.Dense(2)]
     model = keras.Sequential(layers)
-    model.compile(adamw(model.trainable_variables, 0.01, 0.1, 20, 2), keras.losses.MeanSquaredError())
+    model.compile(make_optimizer("adamw", model, 0.01, weight_decay=0.1), keras.losses.MeanSquaredError())
     return model
 
 

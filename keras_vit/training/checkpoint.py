@@ -76,12 +76,12 @@ class Checkpoint(keras.callbacks.Callback):
             finally:
                 self._writing.wait()
         except WriteError as error:
-            kept = (
-                f"the state after {self.saved} in {self.folder.state} is intact"
-                if self.saved
-                else "nothing was saved yet"
-            )
-            raise WriteError(f"{error}; {kept}, and the same command goes on from there") from error
+            kept = "nothing was saved before"
+            if self.saved:
+                kept = (
+                    f"the state after {self.saved} in {self.folder.state} is intact, and the same command goes on there"
+                )
+            raise WriteError(f"{error}; {kept}") from error
 
     @functools.cached_property
     def _read_metrics(self):

@@ -19,13 +19,13 @@ def metrics_reader(model):
     strategy, variables = model.distribute_strategy, _metric_variables(model)
     devices = strategy.num_replicas_in_sync
 
-    @tf.function
     def rows():
         context = tf.distribute.get_replica_context()
         own = tf.concat([tf.reshape(tf.cast(each, "float64"), [-1]) for each in variables], 0)
         own = tf.one_hot(context.replica_id_in_sync_group, devices, dtype="float64")[:, None] * own
         return context.all_reduce("SUM", own) if devices > 1 else own
 
+    rows = tf.function(rows) if devices > 1 else rows
     return lambda: strategy.experimental_local_results(strategy.run(rows))[0].numpy().tolist()
 
 
@@ -37,14 +37,13 @@ def restore_metrics(model, rows):
         rows, total = np.zeros((strategy.num_replicas_in_sync, rows.shape[1])), rows.sum(0)
         rows[0] = total
 
-    @tf.function
     def scattered():
         numbers = tf.constant(rows)[tf.distribute.get_replica_context().replica_id_in_sync_group]
         parts = tf.split(numbers, [int(np.prod(each.shape)) for each in variables])
         for variable, part in zip(variables, parts, strict=True):
             variable.assign(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
 
-    strategy.run(scattered)
+    strategy.run(tf.function(scattered) if len(rows) > 1 else scattered)
 
 
 def from_step(model, batches, callbacks, progress, **params):
