@@ -7,6 +7,7 @@
 The last shows what a preset stands for, where its numbers are from and what it reached.
 """
 
+import contextlib
 import dataclasses
 
 import keras
@@ -24,16 +25,16 @@ from keras_vit.training import (
     curves,
     files,
     result,
+    resuming,
     state,
     strategy,
-)
-from keras_vit.training import (
-    options as told,
+    termination,
 )
 from keras_vit.training.averaging import MeasureAverage
-from keras_vit.training.callbacks import Checkpoint, StopOnNaN, quietly
+from keras_vit.training.callbacks import StopOnNaN, quietly
+from keras_vit.training.checkpoint import Checkpoint
 from keras_vit.training.classifier import preprocessing_of
-from keras_vit.training.options import Options
+from keras_vit.training.options import Options, check_values
 from keras_vit.training.profiling import Profile
 from keras_vit.training.progress import ShowProgress
 from keras_vit.training.tensorboard import ShowInput
@@ -44,9 +45,10 @@ __all__ = ["PRESETS", "Options", "preprocessing_of", "train"]
 def train(options, callbacks=()):
     """Returns the model with the weights that were best on the validation images, and its keras History.
 
-    The run lives in the folder `options.output`: there it goes on from its last completed epoch, or answers
-    at once when it is done. Raises ValueError for options that can't be met, before any long work, and
-    DivergedError where the loss stops being a finite number.
+    The run lives in the folder `options.output`: there it goes on from its last saved state, or answers
+    at once when it is done. On SIGTERM it saves its state and ends the process with status 143. Raises
+    ValueError for options that can't be met, before any long work, DivergedError where the loss stops being a finite
+    number, and WriteError where the disk is full.
     """
     check(options)
     devices = strategy.choose(options.strategy, options.workers, options.index)
@@ -81,7 +83,7 @@ def check(options):
     if options.teacher is not None and not hasattr(config, "distillation"):
         raise ValueError(f"{options.model} has no distillation token to learn from a teacher with; deit-s16 has")
     data.augmentation(options.augment)
-    told.check(options)
+    check_values(options)
 
 
 def batches_for_training(options, source, network, progress):
@@ -95,11 +97,13 @@ def batches_for_training(options, source, network, progress):
         erasing=options.erasing,
         repeats=options.repeats,
         seed=options.seed,
-        first_epoch=progress.epochs,
         epochs=options.epochs,
+        first_epoch=progress.epochs,
+        first_step=progress.step,
+        corrupt=progress.skipped,
     )
     alphas = {"mixup": options.mixup, "cutmix": options.cutmix}
-    first_step = progress.epochs * steps
+    first_step = progress.epochs * steps + progress.step
     return data.mix(batches, len(source.labels), seed=options.seed, first_step=first_step, **alphas)
 
 
@@ -111,34 +115,38 @@ def held_out(split, network, options, source, devices):
 
 
 def fit(model, network, options, source, folder, progress, callbacks):
-    """Trains `model` from the epoch that `progress` stands at to the last, keeping its state in `folder`."""
+    """Trains `model` from where `progress` stands to the last epoch, keeping its state in `folder`."""
     steps = data.steps_per_epoch(source, options.batch)
     batches = batches_for_training(options, source, network, progress)
-    shown = ShowProgress(options.epochs, steps, options.batch, progress.rows)
     profiled = [] if options.profile is None else [Profile(options.profile, folder.tensorboard)]
-    own = [
-        MeasureAverage(),
-        StopOnNaN(folder),
-        Checkpoint(folder, progress, source, lambda: classifier.kept(network)),
-        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-        ShowInput(folder.tensorboard, batches, preprocessing_of(network), source.labels),
-        *profiled,
-        shown,
-    ]
-    try:
-        model.fit(
-            batches,
-            validation_data=held_out("validation", network, options, source, model.distribute_strategy),
-            initial_epoch=progress.epochs,
-            epochs=options.epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the batches are shuffled
-            callbacks=[*own, *callbacks],
-            verbose=0,
-        )
-    finally:
-        for each in (*profiled, shown):
-            each.close()
+    with termination.noticing(model.distribute_strategy) as ending:
+        keeping = Checkpoint(folder, progress, source, lambda: classifier.kept(network), options.save_every, ending)
+        shown = ShowProgress(options.epochs, steps, options.batch, progress.rows, progress.step)
+        own = [
+            MeasureAverage(),
+            StopOnNaN(folder),
+            keeping,
+            keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+            ShowInput(folder.tensorboard, batches, preprocessing_of(network), source.labels),
+            *profiled,
+            shown,
+        ]
+        counts = {"epochs": options.epochs, "steps": steps}
+        batches, callbacks = resuming.from_step(model, batches, [*own, *callbacks], progress, **counts)
+        with contextlib.ExitStack() as finishing:
+            for each in (*profiled, shown):
+                finishing.callback(each.close)
+            finishing.enter_context(keeping.finishing())
+            model.fit(
+                batches,
+                validation_data=held_out("validation", network, options, source, model.distribute_strategy),
+                initial_epoch=progress.epochs,
+                epochs=options.epochs,
+                steps_per_epoch=steps,
+                shuffle=False,  # the batches are shuffled
+                callbacks=callbacks,
+                verbose=0,
+            )
 
 
 def best_of(folder, network):
@@ -152,6 +160,7 @@ def best_of(folder, network):
 def conclude(network, options, source, folder, progress, devices):
     """Returns the best model, measured once on the test images; writes and prints the result."""
     folder.publish_best(progress.best["epoch"])
+    folder.write_history(progress.rows)
     with devices.scope():
         best = best_of(folder, network)
         counted = confusion.counter(len(source.labels))

@@ -105,6 +105,41 @@ def test_resumed_epoch_of_digits_is_the_same_to_the_last_bit(tmp_path):
         np.testing.assert_array_equal(before[1], after[1])
 
 
+@pytest.mark.parametrize(("step", "repeats"), [(3, 1), (7, 2)])  # of 7
+def test_an_epoch_goes_on_within_it_to_the_last_bit(source, step, repeats):
+    options = {"augment": "three-augment", "erasing": 0.3, "repeats": repeats, "seed": 7, "epochs": 3}
+    whole = [(x.numpy(), y.numpy()) for x, y in training_batches(source, PLAIN, 17, **options)]
+    resumed = training_batches(source, PLAIN, 17, first_epoch=1, first_step=step, **options)
+    assert resumed.cardinality() == 14 - step and resumed.element_spec[0].shape == (17, 7, 5, 3)
+    for (x, y), (other_x, other_y) in zip(whole[7 + step :], resumed, strict=True):
+        np.testing.assert_array_equal(x, other_x)
+        np.testing.assert_array_equal(y, other_y)
+
+
+def test_images_of_steps_that_were_done_are_not_decoded(tmp_path):
+    source = open_source(f"folder:{fill(tmp_path, train=70)}")
+    options = {"epochs": 1, "seed": 3}
+    whole, _ = values(training_batches(source, PLAIN, 10, **options).take(4))
+    for value in itertools.chain(*whole[:3]):
+        (tmp_path / "train" / ("ant", "bee")[value % 2] / f"{value}.png").write_bytes(b"")
+    (resumed,), _ = values(training_batches(source, PLAIN, 10, first_step=3, **options).take(1))
+    assert resumed == whole[3]
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+@pytest.mark.parametrize(("step", "repeats"), [(1, 2), (30, 1)])  # of 30; the last is filled up with the first image
+def test_going_on_within_an_epoch_is_exact_beside_a_corrupt_image(tmp_path, step, repeats):
+    source = open_source(f"folder:{fill(tmp_path)}")
+    options = {"augment": "flip-crop", "repeats": repeats, "epochs": 2}
+    first = values(training_batches(source, PLAIN, 4, **options | {"epochs": 1}))[0][0][0]
+    bad = "train/{}/{}.png".format(("ant", "bee")[first % 2], first)
+    (tmp_path / bad).write_bytes(b"")
+    whole = [x.numpy() for x, _ in training_batches(source, PLAIN, 4, **options)]
+    assert len(whole) == 60 and source.skipped == [bad]
+    resumed = training_batches(source, PLAIN, 4, first_step=step, corrupt=source.skipped, **options)
+    np.testing.assert_array_equal([x.numpy() for x, _ in resumed], whole[step:])
+
+
 def test_another_seed_gives_another_order_and_other_changes(source):
     one, other = (
         np.stack([x for x, _ in training_batches(source, PLAIN, 60, augment="flip-crop", seed=s, epochs=1)])
@@ -199,6 +234,8 @@ def test_other_tensorflow_errors_pass_as_they_are(source):
     [
         ({"augment": "flip"}, "no augmentation 'flip'; there are 'none', 'affine', 'flip-crop'"),
         ({"first_epoch": 4}, "first_epoch=4 does not lie between 0 and epochs=3"),
+        ({"first_step": 25}, "first_step=25 is none of the 24 steps of epoch 0 of 3"),
+        ({"first_epoch": 3, "first_step": 1}, "first_step=1 is none of the 24 steps of epoch 3 of 3"),
         ({"batch": 0}, "batch=0; a batch has at least 1 image"),
     ],
 )

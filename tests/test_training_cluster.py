@@ -21,6 +21,8 @@ from keras_vit.training import cluster, strategy
 SMOKE = PRESETS["smoke"]
 # with every source of chance, which each device has of its own
 CHANCE = {**SMOKE.model_options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
+KILLS = max(2, int(os.environ.get("KILLS", 2)))
+SLOW = "import keras, time; slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: time.sleep(0.02))"
 
 
 def addresses(count):
@@ -41,7 +43,8 @@ def start(options, count=2):
         lines = [
             "from keras_vit.recipes.train_classifier import Options, train",
             "from keras_vit.training import command_line",
-            f"command_line.answering(lambda: train(Options(**{own!r})))",
+            SLOW,
+            f"command_line.answering(lambda: train(Options(**{own!r}), [slow]))",
         ]
         place = Path(f"{options.output}-tmp-{index}")
         place.mkdir(exist_ok=True)
@@ -67,7 +70,7 @@ def state_of(output):
 def base(tmp_path_factory):
     root = tmp_path_factory.mktemp("cluster")
     folders = {"data_dir": str(root / "data"), "output": str(root / "run")}
-    return dataclasses.replace(SMOKE, model_options=CHANCE, epochs=4, **folders)
+    return dataclasses.replace(SMOKE, model_options=CHANCE, epochs=KILLS + 2, **folders)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,7 @@ def undisturbed(base):
 def test_only_the_chief_writes_and_speaks(base, undisturbed):
     (first, said, errors), (second, silence, warnings) = undisturbed
     assert (first, second) == (0, 0), errors + warnings
-    assert said.count("epoch 4/4") == 1 and "test accuracy" in said
+    assert said.count(f"epoch {base.epochs}/{base.epochs}") == 1 and "test accuracy" in said
     assert silence == ""
     names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
     names |= {"confusion.csv", "confusion.png"}
@@ -94,28 +97,39 @@ def test_only_the_chief_writes_and_speaks(base, undisturbed):
     np.testing.assert_allclose(told["test"]["accuracy"], np.trace(matrix) / 360, rtol=1e-6)
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_killed_worker_is_named_and_all_restarted_end_as_if_it_never_was(base, undisturbed, tmp_path, index):
-    options = dataclasses.replace(base, output=str(tmp_path / "run"))
-    running = start(options)
-    history, pause = Path(options.output, "history.csv"), random.uniform(0, 0.3)
-    until = time.monotonic() + 200
-    while not history.exists() and time.monotonic() < until and running[0].poll() is None:
+def after_a_state(options, act):
+    """Starts two workers, calls `act` on them at a random moment after they saved a state, returns their outcomes."""
+    state, running = Path(options.output, "state", "latest.npz"), start(options)
+    begun, until = state.stat().st_mtime_ns if state.exists() else None, time.monotonic() + 200
+    while running[0].poll() is None and time.monotonic() < until:
+        if state.exists() and state.stat().st_mtime_ns != begun:
+            break
         time.sleep(0.01)
-    time.sleep(pause)  # into an epoch
-    running[index].kill()
-    outcomes = finish(running)
-    assert outcomes[index][0] == -signal.SIGKILL, outcomes
-    status, _, errors = outcomes[1 - index]
-    (sentence,) = (line for line in errors.splitlines() if line.startswith("error: "))
-    assert status == 1 and sentence.startswith(f"error: worker {index} of the cluster ended"), errors
-    assert f"the run in {options.output} goes on from its last state" in sentence
+    time.sleep(random.uniform(0, 0.3))
+    act(running)
+    return finish(running)
+
+
+def test_killed_and_terminated_workers_started_again_end_as_if_they_never_were(base, undisturbed, tmp_path):
+    options = dataclasses.replace(base, save_every=3, output=str(tmp_path / "run"))
+    for index in (0, 1, *random.choices((0, 1), k=KILLS - 2)):
+        outcomes = after_a_state(options, lambda running, index=index: running[index].kill())
+        assert outcomes[index][0] == -signal.SIGKILL, outcomes
+        status, _, errors = outcomes[1 - index]
+        (sentence,) = (line for line in errors.splitlines() if line.startswith("error: "))
+        assert status == 1 and sentence.startswith(f"error: worker {index} of the cluster ended"), errors
+        assert f"the run in {options.output} goes on from its last state" in sentence
+    outcomes = after_a_state(options, lambda running: running[1].send_signal(signal.SIGTERM))
+    (first, _, said), (second, _, silence) = outcomes
+    assert (first, second) == (143, 143), said + silence
+    assert f"is saved in {options.output}/state/latest.npz; the same command goes on" in said
+    assert "terminated" not in silence and "error: " not in silence
     assert not Path(options.output, "result.json").exists()
     for status, _, errors in finish(start(options)):
         assert status == 0, errors
     ours, theirs = state_of(options.output), state_of(base.output)
-    assert all(np.array_equal(ours[key], theirs[key]) for key in theirs), f"killed {pause:.3f} s into an epoch"
-    assert history.read_bytes() == Path(base.output, "history.csv").read_bytes()
+    assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
+    assert Path(options.output, "history.csv").read_bytes() == Path(base.output, "history.csv").read_bytes()
 
 
 def test_three_workers_end_where_one_process_does(base, undisturbed, tmp_path):

@@ -25,25 +25,42 @@ def evaluation_steps(source, split, batch):
 
 
 def training_batches(
-    source, preprocessing, batch, *, augment="none", erasing=0.0, repeats=1, seed=0, first_epoch=0, epochs
+    source,
+    preprocessing,
+    batch,
+    *,
+    augment="none",
+    erasing=0.0,
+    repeats=1,
+    seed=0,
+    epochs,
+    first_epoch=0,
+    first_step=0,
+    corrupt=(),
 ):
-    """Returns a tf.data.Dataset of (images float32 (B, H, W, C), labels int64 (B,)) from `first_epoch` on.
+    """Returns a tf.data.Dataset of (images float32 (B, H, W, C), labels int64 (B,)) from a step of an epoch on.
 
     Each epoch has `steps_per_epoch(source, batch)` full batches, filled up by starting over where there are
-    fewer images. Epoch e is the same whether the run began at 0 or at e. A share `erasing` of the images
-    loses a box to noise. Each image comes `repeats` times in a row, each time changed differently, and an epoch,
-    no longer for that, holds so many times fewer images (Hoffer et al. 2020, arXiv 1901.09335; DeiT takes 3).
+    fewer images. A share `erasing` of the images loses a box to noise. Each image comes `repeats` times in a row,
+    each time changed differently, and an epoch, no longer for that, holds so many times fewer images (Hoffer et
+    al. 2020, arXiv 1901.09335; DeiT takes 3).
+
+    The batches from step `first_step` of epoch `first_epoch` on are those of a run that began at 0, if `corrupt` holds
+    the ids of the images that it had skipped by then; the images of steps that were done are not decoded.
     Raises DataError for an unknown augmentation or values that make no sense.
     """
+    steps = steps_per_epoch(source, batch)
     if not 0 <= erasing <= 1 or repeats < 1:
         raise DataError(f"erasing={erasing!r} is a share from 0 to 1, repeats={repeats!r} at least 1")
     if not 0 <= first_epoch <= epochs:
         raise DataError(f"first_epoch={first_epoch!r} does not lie between 0 and epochs={epochs!r}")
+    if not 0 <= first_step <= steps or (first_step and first_epoch == epochs):
+        raise DataError(f"first_step={first_step!r} is none of the {steps} steps of epoch {first_epoch} of {epochs}")
     change = augmentation(augment)
-    per_epoch = steps_per_epoch(source, batch) * batch
+    per_epoch, done = steps * batch, first_step * batch
 
     @tf.autograph.experimental.do_not_convert
-    def epoch_of(epoch):
+    def epoch_of(epoch, done=0):
         tf.random.set_seed(1)  # of this function's graph alone: the user's global seed must not count here
         key = tf.stack([tf.constant(seed, "int64"), epoch])
         order = tf.random.stateless_uniform((), key, minval=None, maxval=None, dtype="int64")
@@ -60,10 +77,15 @@ def training_batches(
                 image = erase(image, tf.random.fold_in(own, 0), erasing)
             return image, example["label"]
 
-        return decode_or_skip(rows, decode, source.recorder, "train").repeat().take(per_epoch)
+        if done:
+            rows = _without(corrupt, rows).repeat().skip(done)
+        return decode_or_skip(rows, decode, source.recorder, "train").repeat().take(per_epoch - done)
 
-    dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(per_epoch * (epochs - first_epoch)))
+    dataset = tf.data.Dataset.range(first_epoch + bool(done), epochs).flat_map(epoch_of)
+    if done:
+        begun = tf.data.Dataset.range(first_epoch, first_epoch + 1).flat_map(lambda epoch: epoch_of(epoch, done))
+        dataset = begun.concatenate(dataset)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(per_epoch * (epochs - first_epoch) - done))
     return _finish(dataset.batch(batch, drop_remainder=True))
 
 
@@ -77,6 +99,14 @@ def evaluation_batches(source, split, preprocessing, batch):
 
     dataset = decode_or_skip(source.examples(split), decode, source.recorder, split)
     return _finish(dataset.batch(batch))
+
+
+def _without(corrupt, rows):
+    """Returns the examples `rows` but for those whose id is in `corrupt`, which give no image."""
+    if not corrupt:
+        return rows
+    ids = tf.constant(sorted(corrupt))
+    return rows.filter(lambda example: tf.reduce_all(example["id"] != ids))
 
 
 def _repeated(repeats):

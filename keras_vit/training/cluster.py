@@ -1,6 +1,7 @@
 """Several processes, on one machine or more, that train one model together."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -135,16 +136,33 @@ def from_chief(strategy, data=b""):
     return b"".join(part.tobytes() for part in parts)[:length]
 
 
+def total(strategy, numbers):
+    """Returns the sums over the devices of all workers of `numbers`, a list of whole numbers."""
+    return _summed(strategy, np.array(numbers, "int64"), of_all=True)
+
+
 def _shared(strategy, numbers):
+    return _summed(strategy, numbers, of_all=False)
+
+
+def _summed(strategy, numbers, of_all):
+    tf = load("tensorflow")
+    results = strategy.run(_sum(strategy), args=(tf.constant(numbers), tf.constant(of_all)))
+    return strategy.experimental_local_results(results)[0].numpy()
+
+
+@functools.cache  # to be traced once
+def _sum(strategy):
+    """Returns a function that adds up what all devices give it, or takes what the first device of the chief does."""
     tf = load("tensorflow")
 
     @tf.function
-    def sum_of(numbers):
+    def sum_of(numbers, of_all):
         context = tf.distribute.get_replica_context()
-        chief = tf.equal(context.replica_id_in_sync_group, 0)
-        return context.all_reduce("SUM", tf.where(chief, numbers, tf.zeros_like(numbers)))
+        counts = of_all | tf.equal(context.replica_id_in_sync_group, 0)
+        return context.all_reduce("SUM", tf.where(counts, numbers, tf.zeros_like(numbers)))
 
-    return strategy.experimental_local_results(strategy.run(sum_of, args=(tf.constant(numbers),)))[0].numpy()
+    return sum_of
 
 
 def _send(strategy, folder, fresh):

@@ -13,6 +13,7 @@ from typing import Annotated
 from keras_vit.backend import load
 from keras_vit.training.callbacks import DivergedError
 from keras_vit.training.cluster import WorkerLostError
+from keras_vit.training.files import WriteError
 
 tyro = load("tyro")
 
@@ -143,12 +144,12 @@ def answering(work):
     """Calls `work()`; what can't be done is a sentence on stderr, with exit status 2 for input that can't be used."""
     try:
         return work()
-    except (DivergedError, WorkerLostError) as error:
+    except (DivergedError, WorkerLostError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last completed epoch", file=sys.stderr)
+        print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         sys.exit(130)

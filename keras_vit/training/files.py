@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 
+class WriteError(OSError):
+    """A file that can't be written, where the disk is full for instance; what it held before is intact."""
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Yields a path beside `path` to write to; on success it becomes `path` in one step, else it goes.
 
-    The suffix stays, since Keras and Matplotlib choose their format by it.
+    The suffix stays, since Keras and Matplotlib choose their format by it. Raises WriteError where it can't be written.
     """
     path = Path(path)
     partial = path.with_name(f"tmp-{path.name}")
@@ -19,6 +23,8 @@ def replacing(path):
         with open(partial, "r+b") as written:
             os.fsync(written.fileno())  # else a power cut could leave the new name on an empty file
         os.replace(partial, path)
+    except OSError as error:
+        raise WriteError(f"{path} can't be written: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
 

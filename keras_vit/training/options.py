@@ -111,6 +111,8 @@ class Record:
     """folder of the run; the same command there goes on where it stopped"""
     fresh: bool = False
     """start over: remove what an earlier run wrote to the folder"""
+    save_every: int = 1000
+    """steps between two saved states; the end of each epoch is saved too"""
     profile: str | None = None
     """steps to record for TensorBoard's profiler: a count, or FIRST,LAST"""
 
@@ -120,10 +122,12 @@ class Options(Images, Network, Learning, Machine, Record):
     """What to train on what, and how: every option of the command line."""
 
 
-def check(o):
+def check_values(o):
     """Raises ValueError where an option can't be met, whatever the data and the model."""
     if o.epochs < 1 or not 0 <= o.warmup_epochs < o.epochs:
         raise ValueError(f"{o.warmup_epochs} warmup_epochs do not fit into {o.epochs} epochs")
+    if o.save_every < 1:
+        raise ValueError(f"save_every is at least 1, not {o.save_every}")
     if not 0 <= o.head_epochs < o.epochs:
         raise ValueError(f"{o.head_epochs} head_epochs do not fit into {o.epochs} epochs")
     if o.learning_rate <= 0 or o.weight_decay < 0 or not 0 <= o.label_smoothing < 1:

@@ -14,13 +14,16 @@ PAUSE = 0.1  # seconds between two looks at the figures: reading them takes time
 class ShowProgress(keras.callbacks.Callback):
     """A bar over the whole run on a terminal, else a line every few epochs.
 
-    `epochs` of `steps` steps of `batch` images are shown; `rows` are those of the epochs done before. Both tell loss,
-    accuracy on the validation images, learning rate, images per second and the time left.
+    `epochs` of `steps` steps of `batch` images are shown; `rows` are those of the epochs done before, and `step` of the
+    next one are done too. Both tell loss, accuracy on the validation images, learning rate, images per second and the
+    time left.
     """
 
-    def __init__(self, epochs, steps, batch, rows=()):
+    def __init__(self, epochs, steps, batch, rows=(), step=0):
         super().__init__()
-        self.epochs, self.steps, self.batch, self.done = epochs, steps, batch, len(rows)
+        self.epochs, self.steps, self.batch = epochs, steps, batch
+        self._before = len(rows)  # epochs done
+        self._done = step  # in the epoch under way, before the process began
         self.accuracy = rows[-1]["val_accuracy"] if rows else None
         self.console = console.Console(file=sys.stdout)
         self.bar = None
@@ -35,27 +38,29 @@ class ShowProgress(keras.callbacks.Callback):
             options = {"console": self.console, "expand": True, "speed_estimate_period": 600}
             self.bar = progress.Progress(*columns, **options)
             total = self.epochs * self.steps
-            self.task = self.bar.add_task("", total=total, completed=self.done * self.steps, figures="starting")
+            self.task = self.bar.add_task(
+                "", total=total, completed=self._before * self.steps + self._done, figures="starting"
+            )
             self.bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._epoch_begin = epoch, time.monotonic()
-        self._first = getattr(self, "_first", epoch)
+        self._epoch, self._epoch_begin, self._speed = epoch, time.monotonic(), 0.0
+        self._first = getattr(self, "_first", epoch + self._done / self.steps)
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        self._speed = (batch + 1) * self.batch / (now - self._epoch_begin)
+        self._speed = (batch + 1 - self._done) * self.batch / (now - self._epoch_begin)
         if self.bar and (now - self._shown >= PAUSE or batch + 1 == self.steps):
             self._shown = now
             done = self._epoch * self.steps + batch + 1
             self.bar.update(self.task, completed=done, figures=self._figures(float(logs["loss"]), "val"))
 
     def on_epoch_end(self, epoch, logs=None):
-        self.accuracy = float(logs["val_accuracy"])
+        self.accuracy, self._done = float(logs["val_accuracy"]), 0
         every = -(-self.epochs // LINES)
         if not self.bar and (epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0):
             took = time.monotonic() - self._begin
-            left = round(took / (epoch + 1 - self._first) * (self.epochs - epoch - 1))
+            left = round(took / max(epoch + 1 - self._first, 1 / self.steps) * (self.epochs - epoch - 1))
             figures = self._figures(float(logs["loss"]), "val accuracy")
             print(f"{figures}  {datetime.timedelta(seconds=left)} left", flush=True)
 

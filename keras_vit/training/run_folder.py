@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_vit.training.files import replacing, write_json
 
 WRITER = "keras_vit"
-NO_CHANGE = ("output", "fresh", "profile", "strategy", "workers", "index", "steps_per_execution")
+NO_CHANGE = ("output", "fresh", "profile", "strategy", "workers", "index", "steps_per_execution", "save_every")
 
 
 class RunError(ValueError):
@@ -59,7 +59,7 @@ class RunFolder:
     def begin(self, fresh=False):
         """Makes the folder ready; with `fresh` removes what a run had written here, and nothing else.
 
-        A run that completed no epoch is not worth keeping, whatever its options were.
+        A run that saved no state is not worth keeping, whatever its options were.
         """
         self.check(fresh)
         if fresh or not self.state.exists():

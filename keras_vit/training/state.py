@@ -16,9 +16,14 @@ from keras_vit.training.files import replacing
 
 @dataclasses.dataclass
 class Progress:
-    """What has been done: `epochs` completed, one row of metrics for each, and the `best` of these rows."""
+    """What has been done: `epochs` completed, one row of metrics for each, and the `best` of these rows.
+
+    `step` more steps were taken, of the epoch under way, and `metrics` is what they had gathered.
+    """
 
     epochs: int = 0
+    step: int = 0
+    metrics: list = dataclasses.field(default_factory=list)
     rows: list = dataclasses.field(default_factory=list)
     best: dict | None = None
     seconds: float = 0.0
@@ -43,17 +48,21 @@ def variables(model):
     return found | {f"optimizer_{i}": each for i, each in enumerate(model.optimizer.variables)}
 
 
-def is_finite(model):
-    """Tells whether every weight and optimizer slot of `model` is a finite number."""
-    arrays = map(keras.ops.convert_to_numpy, variables(model).values())
-    return all(np.isfinite(each).all() for each in arrays if each.dtype.kind == "f")
-
-
-def save(path, model, progress):
-    """Writes the variables of `model` and `progress` to `path` (.npz) in one step."""
+def snapshot(model, progress):
+    """Returns copies of all that `save` writes, which stay as they are while `model` goes on."""
     arrays = {key: keras.ops.convert_to_numpy(each) for key, each in variables(model).items()}
+    return arrays | {"progress": np.array(json.dumps(dataclasses.asdict(progress)))}
+
+
+def is_finite(arrays):
+    """Tells whether every weight and optimizer slot of a snapshot is a finite number."""
+    return all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
+
+
+def save(path, arrays):
+    """Writes a snapshot to `path` (.npz) in one step."""
     with replacing(path) as partial:
-        np.savez(partial, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
+        np.savez(partial, **arrays)
 
 
 def restore(path, model):
