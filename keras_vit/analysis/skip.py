@@ -14,7 +14,7 @@ from keras_vit.taps import list_taps, node_of, tap
 
 @dataclasses.dataclass(frozen=True)
 class SkipRatio:
-    """||skip|| / ||branch|| of one branch, the mean over images."""
+    """||skip|| / ||branch|| of one branch, the mean over images; infinite where the branch adds nothing to one."""
 
     prefix: np.ndarray  # (P,) of the tokens before the patches, the class token first
     cells: np.ndarray  # (h, w); NaN where a block changes only the tokens before
