@@ -20,8 +20,8 @@ def data(rng):
     def split(count):
         labels = rng.choice([2, 4, 9], count, p=(0.5, 0.3, 0.2))
         images = rng.normal(size=(count, 32, 32, 3)).astype("float32")
-        images[labels == 4, :, 16:] += 0.05
-        images[labels == 9, 16:] -= 0.05
+        images[labels == 4, :, 16:] += 0.3
+        images[labels == 9, 16:] -= 0.3
         return images, labels
 
     return split(61), split(47)
@@ -47,7 +47,7 @@ def test_accuracy_is_that_of_the_normal_equations(data, penalty):
         pool = cells.get(name, lambda x: x[:, 1:].mean(1))
         known, unknown = (pool(np.asarray(tap(model, name)(each)[name], "float64")) for each in (images, others))
         assert accuracy == pytest.approx(by_hand(known, labels, unknown, expected, penalty))
-    assert max(got.values()) > 0.5  # more than the largest class alone would give
+    assert len(set(got.values())) > 2 and max(got.values()) > 0.5
 
 
 def test_class_token_can_be_read_instead_where_there_is_one(data):
@@ -85,7 +85,7 @@ def test_few_shots_learn_from_so_many_of_each_class(data, monkeypatch):
     for (classes, counts), _ in seen:
         assert classes.tolist() == [2, 4, 9] and counts.tolist() == [5, 5, 5]
     assert seen[0][1] == seen[1][1] != seen[2][1]
-    with pytest.raises(ValueError, match=r"class 9 has \d+ images; shots is from 1 to that, not 40"):
+    with pytest.raises(ValueError, match=r"class \d has \d+ images; shots is from 1 to that, not 40"):
         probe(model, *data, "norm", shots=40)
 
 

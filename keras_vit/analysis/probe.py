@@ -70,7 +70,7 @@ def _features(model, data, names, pool, batch, shots=None, seed=0):
     if whole:
         images, classes = check_images(model, data[0]), _labels(data[1], len(data[0]))
         rows = np.arange(len(classes)) if shots is None else _draw(classes, shots, seed)
-        data = [(images[some], classes[some]) for some in np.split(rows, range(batch, len(rows), batch))]
+        data = ((images[some], classes[some]) for some in np.split(rows, range(batch, len(rows), batch)))
     found, seen, given = [], [], None
 
     def pooled(name, tensor):
