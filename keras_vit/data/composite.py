@@ -1,0 +1,106 @@
+"""Real handwritten digits on real photographs, with the mask of each digit, as a data set of TensorFlow Datasets."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_vit import backend
+
+tfds = backend.load("tensorflow_datasets")
+SIDE = 32  # of an image, in px
+REGIONS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}  # parts of the width of each photograph
+
+
+@dataclasses.dataclass(kw_only=True)
+class Placing(tfds.core.BuilderConfig):
+    """How often each digit for training is placed; those held out are placed once."""
+
+    copies: int = 1
+
+
+class DigitsOnPhotos(tfds.core.GeneratorBasedBuilder):
+    """Grey images of 32 px: a digit of 16 to 24 px, light or dark, anywhere on a piece of a photograph.
+
+    The digits are scikit-learn's: every fifth is for the test, every tenth for validation. The photographs are its
+    two as well, and each split cuts its backgrounds from a part of them of its own, whatever the class. "mask" is
+    255 where there is more ink than background.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [
+        Placing(name="many", description="each digit for training on 12 backgrounds", copies=12),
+        Placing(name="once", description="each digit on one background", copies=1),
+    ]
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Handwritten digits (UCI; Alpaydin and Kaynak, 1998) on photographs, both from scikit-learn.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(SIDE, SIDE, 1), encoding_format="png"),
+                    "mask": tfds.features.Image(shape=(SIDE, SIDE, 1), encoding_format="png"),
+                    "label": tfds.features.ClassLabel(names=[str(digit) for digit in range(10)]),
+                }
+            ),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, dl_manager):
+        del dl_manager  # nothing to download
+        return {split: self._generate_examples(split) for split in REGIONS}
+
+    def _generate_examples(self, split):
+        digits = backend.load("sklearn.datasets").load_digits()
+        photos = photographs(split)
+        copies = self.builder_config.copies if split == "train" else 1
+        for index in range(len(digits.images)):
+            if split_of(index) != split:
+                continue
+            for copy in range(copies):
+                draw = np.random.default_rng((index, copy))  # each image is its own: others may be added or left out
+                image, mask = compose(digits.images[index] / 16, background(photos, draw), draw)
+                example = {"image": image[..., None], "mask": mask[..., None] * np.uint8(255)}
+                yield f"{index}-{copy}", example | {"label": int(digits.target[index])}
+
+
+def split_of(index):
+    """Returns the split that the digit number `index` of scikit-learn belongs to."""
+    return "test" if index % 5 == 0 else "validation" if index % 10 == 1 else "train"
+
+
+def photographs(split):
+    """Returns the grey parts (H, W) of the photographs, float64 of 0 to 255, that backgrounds of `split` are cut from."""
+    load, (begin, end) = backend.load("sklearn.datasets").load_sample_image, REGIONS[split]
+    grey = [load(name) @ np.array([0.299, 0.587, 0.114]) for name in ("china.jpg", "flower.jpg")]
+    return [each[:, round(begin * each.shape[1]) : round(end * each.shape[1])] for each in grey]
+
+
+def background(photos, draw):
+    """Returns a piece of one of `photos`, shrunk and maybe mirrored, at an even contrast, (SIDE, SIDE)."""
+    while True:
+        photo, step = photos[draw.integers(len(photos))], int(draw.integers(1, 4))
+        top, left = (draw.integers(side - step * SIDE + 1) for side in photo.shape)
+        piece = photo[top : top + step * SIDE, left : left + step * SIDE]
+        piece = piece.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
+        if piece.std() > 8:  # else it is sky: stretched, it would show the noise of its JPEG file
+            break
+    piece = (piece - piece.mean()) / piece.std() * draw.uniform(25, 40) + draw.uniform(100, 155)
+    return np.clip(piece[:, ::-1] if draw.integers(2) else piece, 0, 255)
+
+
+def compose(digit, behind, draw):
+    """Writes `digit` (8, 8), ink from 0 to 1, on `behind` (SIDE, SIDE); returns uint8 and bool (SIDE, SIDE).
+
+    The ink is 70 to 110 of 255 levels lighter or darker than what it covers is on average: photographs have such
+    places too, so that brightness alone doesn't tell where it is.
+    """
+    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(16, 25))
+    large = np.clip(zoom(digit, side / 8, order=3, grid_mode=True, mode="grid-constant"), 0, 1)
+    ink = np.zeros((SIDE, SIDE))
+    top, left = draw.integers(SIDE - side + 1, size=2)
+    ink[top : top + side, left : left + side] = large
+    around = np.average(behind, weights=ink)
+    levels = around + draw.uniform(70, 110) * np.array([-1, 1])
+    level = draw.choice(levels[(levels >= 0) & (levels <= 255)])
+    return np.rint(behind + ink * (level - behind)).astype("uint8"), ink > 0.5
