@@ -6,6 +6,7 @@ backend.load("keras")
 
 from keras_vit.analysis.attention import METHODS, attention, methods  # noqa: E402
 from keras_vit.analysis.cka import MinibatchCKA, compare  # noqa: E402
+from keras_vit.analysis.object_mass import object_area, object_mass  # noqa: E402
 from keras_vit.analysis.resizing import resize_maps  # noqa: E402
 from keras_vit.analysis.similarity import Similarity, similarity_picture  # noqa: E402
 from keras_vit.analysis.windows import lay_windows  # noqa: E402
@@ -18,6 +19,8 @@ __all__ = [
     "compare",
     "lay_windows",
     "methods",
+    "object_area",
+    "object_mass",
     "resize_maps",
     "similarity_picture",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from keras_vit import backend
 
 tfds = backend.load("tensorflow_datasets")
-SIDE = 32  # of an image, in px
+SIDE = 28  # of an image, in px
 REGIONS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}  # parts of the width of each photograph
 
 
@@ -19,7 +19,7 @@ class Placing(tfds.core.BuilderConfig):
 
 
 class DigitsOnPhotos(tfds.core.GeneratorBasedBuilder):
-    """Grey images of 32 px: a digit of 16 to 24 px, light or dark, anywhere on a piece of a photograph.
+    """Grey images of 28 px: a light digit of 16 to 22 px anywhere on a piece of a photograph.
 
     The digits are scikit-learn's: every fifth is for the test, every tenth for validation. The photographs are its
     two as well, and each split cuts its backgrounds from a part of them of its own, whatever the class. "mask" is
@@ -70,7 +70,7 @@ def split_of(index):
 
 
 def photographs(split):
-    """Returns the grey parts (H, W) of the photographs, float64 of 0 to 255, that backgrounds of `split` are cut from."""
+    """Returns the grey parts (H, W) of the photographs, 0 to 255, that backgrounds of `split` are cut from."""
     load, (begin, end) = backend.load("sklearn.datasets").load_sample_image, REGIONS[split]
     grey = [load(name) @ np.array([0.299, 0.587, 0.114]) for name in ("china.jpg", "flower.jpg")]
     return [each[:, round(begin * each.shape[1]) : round(end * each.shape[1])] for each in grey]
@@ -85,22 +85,20 @@ def background(photos, draw):
         piece = piece.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
         if piece.std() > 8:  # else it is sky: stretched, it would show the noise of its JPEG file
             break
-    piece = (piece - piece.mean()) / piece.std() * draw.uniform(25, 40) + draw.uniform(100, 155)
+    piece = (piece - piece.mean()) / piece.std() * draw.uniform(20, 35) + draw.uniform(80, 125)
     return np.clip(piece[:, ::-1] if draw.integers(2) else piece, 0, 255)
 
 
 def compose(digit, behind, draw):
     """Writes `digit` (8, 8), ink from 0 to 1, on `behind` (SIDE, SIDE); returns uint8 and bool (SIDE, SIDE).
 
-    The ink is 70 to 110 of 255 levels lighter or darker than what it covers is on average: photographs have such
-    places too, so that brightness alone doesn't tell where it is.
+    The ink is 80 to 115 of 255 levels lighter than what it covers is on average: photographs have such places too,
+    so that brightness alone doesn't tell where it is.
     """
-    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(16, 25))
+    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(16, 23))
     large = np.clip(zoom(digit, side / 8, order=3, grid_mode=True, mode="grid-constant"), 0, 1)
     ink = np.zeros((SIDE, SIDE))
     top, left = draw.integers(SIDE - side + 1, size=2)
     ink[top : top + side, left : left + side] = large
-    around = np.average(behind, weights=ink)
-    levels = around + draw.uniform(70, 110) * np.array([-1, 1])
-    level = draw.choice(levels[(levels >= 0) & (levels <= 255)])
+    level = min(np.average(behind, weights=ink) + draw.uniform(80, 115), 255)
     return np.rint(behind + ink * (level - behind)).astype("uint8"), ink > 0.5
