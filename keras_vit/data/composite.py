@@ -19,7 +19,7 @@ class Placing(tfds.core.BuilderConfig):
 
 
 class DigitsOnPhotos(tfds.core.GeneratorBasedBuilder):
-    """Grey images of 28 px: a light digit of 16 to 22 px anywhere on a piece of a photograph.
+    """Grey images of 28 px: a light digit of 18 to 24 px anywhere on a piece of a photograph.
 
     The digits are scikit-learn's: every fifth is for the test, every tenth for validation. The photographs are its
     two as well, and each split cuts its backgrounds from a part of them of its own, whatever the class. "mask" is
@@ -85,20 +85,20 @@ def background(photos, draw):
         piece = piece.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
         if piece.std() > 8:  # else it is sky: stretched, it would show the noise of its JPEG file
             break
-    piece = (piece - piece.mean()) / piece.std() * draw.uniform(20, 35) + draw.uniform(80, 125)
+    piece = (piece - piece.mean()) / piece.std() * draw.uniform(15, 30) + draw.uniform(80, 120)
     return np.clip(piece[:, ::-1] if draw.integers(2) else piece, 0, 255)
 
 
 def compose(digit, behind, draw):
     """Writes `digit` (8, 8), ink from 0 to 1, on `behind` (SIDE, SIDE); returns uint8 and bool (SIDE, SIDE).
 
-    The ink is 80 to 115 of 255 levels lighter than what it covers is on average: photographs have such places too,
+    The ink is 80 to 120 of 255 levels lighter than what it covers is on average: photographs have such places too,
     so that brightness alone doesn't tell where it is.
     """
-    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(16, 23))
+    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(18, 25))
     large = np.clip(zoom(digit, side / 8, order=3, grid_mode=True, mode="grid-constant"), 0, 1)
     ink = np.zeros((SIDE, SIDE))
     top, left = draw.integers(SIDE - side + 1, size=2)
     ink[top : top + side, left : left + side] = large
-    level = min(np.average(behind, weights=ink) + draw.uniform(80, 115), 255)
+    level = min(np.average(behind, weights=ink) + draw.uniform(80, 120), 255)
     return np.rint(behind + ink * (level - behind)).astype("uint8"), ink > 0.5
