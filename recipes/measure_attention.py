@@ -49,8 +49,8 @@ class Options:
     """other options of the model, such as patch=4 drop_path=0.1; they add to the preset's"""
     augment: str = "none"
     """what is done to training images at random, as in train_classifier"""
-    epochs: int = 12
-    batch: int = 64
+    epochs: int = 14
+    batch: int = 32
     learning_rate: float = 2e-3
     """at the end of the warm-up; it then falls to 0 as a cosine"""
     warmup_epochs: float = 1.0

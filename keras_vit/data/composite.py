@@ -8,7 +8,7 @@ from keras_vit import backend
 
 tfds = backend.load("tensorflow_datasets")
 SIDE = 28  # of an image, in px
-REGIONS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}  # parts of the width of each photograph
+BANDS = ("train", "validation", "train", "test", "train")  # each photograph's, from left to right, alike in width
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -22,7 +22,7 @@ class DigitsOnPhotos(tfds.core.GeneratorBasedBuilder):
     """Grey images of 28 px: a light digit of 18 to 24 px anywhere on a piece of a photograph.
 
     The digits are scikit-learn's: every fifth is for the test, every tenth for validation. The photographs are its
-    two as well, and each split cuts its backgrounds from a part of them of its own, whatever the class. "mask" is
+    two as well, and each split cuts its backgrounds from bands of them of its own, whatever the class. "mask" is
     255 where there is more ink than background.
     """
 
@@ -48,7 +48,7 @@ class DigitsOnPhotos(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         del dl_manager  # nothing to download
-        return {split: self._generate_examples(split) for split in REGIONS}
+        return {split: self._generate_examples(split) for split in dict.fromkeys(BANDS)}
 
     def _generate_examples(self, split):
         digits = backend.load("sklearn.datasets").load_digits()
@@ -70,14 +70,15 @@ def split_of(index):
 
 
 def photographs(split):
-    """Returns the grey parts (H, W) of the photographs, 0 to 255, that backgrounds of `split` are cut from."""
-    load, (begin, end) = backend.load("sklearn.datasets").load_sample_image, REGIONS[split]
+    """Returns the grey bands (H, W) of the photographs, 0 to 255, that backgrounds of `split` are cut from."""
+    load = backend.load("sklearn.datasets").load_sample_image
     grey = [load(name) @ np.array([0.299, 0.587, 0.114]) for name in ("china.jpg", "flower.jpg")]
-    return [each[:, round(begin * each.shape[1]) : round(end * each.shape[1])] for each in grey]
+    bands = [zip(BANDS, np.array_split(each, len(BANDS), axis=1), strict=True) for each in grey]
+    return [band for each in bands for owner, band in each if owner == split]
 
 
 def background(photos, draw):
-    """Returns a piece of one of `photos`, shrunk and maybe mirrored, at an even contrast, (SIDE, SIDE)."""
+    """Returns a piece of one of `photos` (H, W), shrunk and maybe mirrored, at an even contrast, (SIDE, SIDE)."""
     while True:
         photo, step = photos[draw.integers(len(photos))], int(draw.integers(1, 4))
         top, left = (draw.integers(side - step * SIDE + 1) for side in photo.shape)
