@@ -86,15 +86,15 @@ def background(photos, draw):
         piece = piece.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
         if piece.std() > 8:  # else it is sky: stretched, it would show the noise of its JPEG file
             break
-    piece = (piece - piece.mean()) / piece.std() * draw.uniform(15, 30) + draw.uniform(80, 120)
+    piece = (piece - piece.mean()) / piece.std() * draw.uniform(20, 38) + draw.uniform(80, 120)
     return np.clip(piece[:, ::-1] if draw.integers(2) else piece, 0, 255)
 
 
 def compose(digit, behind, draw):
     """Writes `digit` (8, 8), ink from 0 to 1, on `behind` (SIDE, SIDE); returns uint8 and bool (SIDE, SIDE).
 
-    The ink is 80 to 120 of 255 levels lighter than what it covers is on average: photographs have such places too,
-    so that brightness alone doesn't tell where it is.
+    The ink is 80 to 120 of 255 levels lighter than what it covers is on average: photographs have such places too.
+    In every third image the lightest pixel is not ink.
     """
     zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(18, 25))
     large = np.clip(zoom(digit, side / 8, order=3, grid_mode=True, mode="grid-constant"), 0, 1)
