@@ -13,6 +13,7 @@ from keras_vit.analysis.distance import (  # noqa: E402
     uniform_attention_distance,
 )
 from keras_vit.analysis.localise import Localisation, localisation, localisation_picture  # noqa: E402
+from keras_vit.analysis.object_mass import object_area, object_mass  # noqa: E402
 from keras_vit.analysis.probe import probe, probe_picture, save_probes  # noqa: E402
 from keras_vit.analysis.receptive_field import (  # noqa: E402
     effective_receptive_field,
@@ -42,6 +43,8 @@ __all__ = [
     "localisation",
     "localisation_picture",
     "methods",
+    "object_area",
+    "object_mass",
     "probe",
     "probe_picture",
     "resize_maps",
