@@ -32,6 +32,8 @@ class Options:
     """digits, folder:PATH with one folder of images a class, or a data set of tensorflow-datasets"""
     data_dir: str | None = None
     """where tensorflow-datasets keeps its files; its own place by default"""
+    train_share: float = 1.0
+    """part of the training and validation images that is used, the same of each class; all test images are"""
     model: str = "vit-ti16"
     """as listed by keras_vit.list_models()"""
     image_size: int | tuple[int, int] | None = None
@@ -109,6 +111,7 @@ def train(options, callbacks=()):
     with cluster.workplace(devices, options) as folder, strategy.precision(options.precision):
         with cluster.chief_first(devices):
             source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
+            source = data.share_of(source, options.train_share, options.seed)
         strategy.check_batch(devices, options.batch, source.sizes["train"], options.accumulate)
         strategy.check_steps(options.steps_per_execution, data.steps_per_epoch(source, options.batch))
         keras.utils.set_random_seed(options.seed)

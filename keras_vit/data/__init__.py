@@ -14,6 +14,7 @@ from keras_vit.data.pipeline import (  # noqa: E402
 )
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
 from keras_vit.data.published import as_trained, preprocessing  # noqa: E402
+from keras_vit.data.share import share_of  # noqa: E402
 from keras_vit.data.source import DataError, Source, open_source  # noqa: E402
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "mix",
     "open_source",
     "preprocessing",
+    "share_of",
     "steps_per_epoch",
     "training_batches",
 ]

@@ -42,27 +42,30 @@ KeyValues = Annotated[
 def parse(presets, description, arguments=None):
     """Returns the options of the preset named in `arguments`, those given beside it changed.
 
-    `presets` maps names to instances of one dataclass with the fields `model` and `model_options`; the first is
-    the default. Model options add to the preset's own, which no other model than the preset's is given.
+    `presets` maps names to instances of one dataclass, the first the default. Where it has the fields `model` and
+    `model_options`, model options add to the preset's own, which no other model than the preset's is given.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", choices=list(presets), default=next(iter(presets)))
     chosen, rest = first.parse_known_args(arguments)
     preset = presets[chosen.preset]
+    has_model = hasattr(preset, "model_options")
     module = sys.modules["__main__"].__spec__
     options = tyro.cli(
         type(preset),
         prog=f"python -m {module.name}" if module else None,
         description=f"{description}\n\n--preset {{{','.join(presets)}}} chooses the options to start from.",
         args=rest,
-        default=dataclasses.replace(preset, model_options={}),
+        default=dataclasses.replace(preset, model_options={}) if has_model else preset,
     )
+    if not has_model:
+        return options
     own = preset.model_options if options.model == preset.model else {}
     return dataclasses.replace(options, model_options=own | options.model_options)
 
 
 def run(train, presets, description):
-    """Trains as the command line says."""
+    """Trains, or what `train` does, as the command line says."""
     options = parse(presets, description)
     answering(lambda: train(options))
 
