@@ -131,7 +131,7 @@ def test_heat_map_and_table_hold_every_pair(tmp_path, images):
 
 def test_what_has_no_similarity_is_refused(rng):
     x = rng.normal(size=(5, 3))
-    with pytest.raises(ValueError, match=r"4 images or more for every layer, not \[3\]"):
+    with pytest.raises(ValueError, match="a minibatch is 4 images or more, not 3"):
         MinibatchCKA(1, 1).update([x[:3]], [x[:3]])
     with pytest.raises(ValueError, match=r"not \[4, 5\]"):
         MinibatchCKA(1, 1).update([x], [x[:4]])

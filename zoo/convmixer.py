@@ -64,6 +64,7 @@ class ConvMixerBlock(keras.layers.Layer):
         return self.norm2(self.activate(self.pointwise(x)), training=training)
 
     parts = ("norm1", "residual")
+    branches = {"convolution": (None, "norm1")}  # as in TransformerBlock
 
     def inside(self, x):
         """Returns {"norm1": map after the first normalisation, "residual": its sum with `x`}."""

@@ -89,20 +89,23 @@ class ConvNeXtBlock(keras.layers.Layer):
             part.build(shape)
 
     def call(self, x, training=None):
-        branch = self.mlp(self.norm(self.conv(x)), training=training)
-        if self.scale is not None:
-            branch = self.scale(branch)
+        branch = self._scaled(self.mlp(self.norm(self.conv(x)), training=training))
         return x + self.drop_path(branch, training=training)
 
-    parts = ("norm", "mlp")
+    parts = ("norm", "mlp", "branch")
+    branches = {"convolution": (None, "branch")}  # as in TransformerBlock
 
     def inside(self, x):
-        """Returns {"norm": map after the normalisation, "mlp": hidden activations (B, h, w, 4 D)}."""
+        """Returns {"norm": normalised map, "mlp": hidden activations (B, h, w, 4 D), "branch": what is added}."""
         norm = self.norm(self.conv(x))
-        return {"norm": norm, "mlp": self.mlp.widened(norm)}
+        widened = self.mlp.widened(norm)
+        return {"norm": norm, "mlp": widened, "branch": self._scaled(self.mlp.fc2(widened))}
 
     def compute_output_shape(self, shape):
         return shape
+
+    def _scaled(self, branch):
+        return branch if self.scale is None else self.scale(branch)
 
 
 def _downsample(x, width, patch, name):

@@ -62,11 +62,20 @@ class ResidualBlock(keras.layers.Layer):
     @property
     def parts(self):
         """The names of what `inside` gives."""
-        return tuple(f"{what}{i}" for i in range(1, 4 if self.bottleneck else 3) for what in ("conv", "norm"))
+        count = 3 if self.bottleneck else 2
+        return (*(f"{what}{i}" for i in range(1, count + 1) for what in ("conv", "norm")), "carried")
+
+    @property
+    def branches(self):
+        """As in TransformerBlock."""
+        return {"convolution": ("carried", self.branch[-1].name)}
 
     def inside(self, x):
-        """Returns {name: map} of `parts`, the convolutions and normalisations of the branch of input `x`."""
-        found = {}
+        """Returns {name: map} of `parts`, the convolutions and normalisations of the branch of input `x`.
+
+        "carried" is what the branch is added to: `x`, or where the shapes differ its convolution.
+        """
+        found = {"carried": _run(self.carried, _run(self.start, x, False), False) if self.carried else x}
         for part in (*self.start, *self.branch):
             x = _run([part], x, False)
             found[part.name] = x
