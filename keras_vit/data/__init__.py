@@ -5,6 +5,7 @@ from keras_vit import backend
 backend.load("tensorflow")
 
 from keras_vit.data.augment import AUGMENTATIONS  # noqa: E402
+from keras_vit.data.damage import DAMAGES, damage  # noqa: E402
 from keras_vit.data.mixing import mix  # noqa: E402
 from keras_vit.data.pipeline import (  # noqa: E402
     evaluation_batches,
@@ -19,10 +20,12 @@ from keras_vit.data.source import DataError, Source, open_source  # noqa: E402
 
 __all__ = [
     "AUGMENTATIONS",
+    "DAMAGES",
     "DataError",
     "Preprocessing",
     "Source",
     "as_trained",
+    "damage",
     "evaluation_batches",
     "evaluation_steps",
     "mix",
