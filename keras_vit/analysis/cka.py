@@ -75,7 +75,7 @@ class MinibatchCKA:
         if len(features) < 4:
             raise ValueError(f"a minibatch is 4 images or more, not {len(features)}")
         gram = _products(np.asarray(features).reshape(len(features), -1))
-        if self.kernel == "rbf":
+        if self.kernel == "rbf" and gram.any():  # where all rows are alike any bandwidth is 0
             squares = np.diag(gram)
             distances = np.maximum(squares[:, None] + squares - 2 * gram, 0)
             median = np.median(distances[np.triu_indices(len(gram), 1)])
@@ -166,7 +166,7 @@ def _orders(images, second_images, batch, repeats, seed):
         yield None
         return
     for each in (images, second_images):
-        if each is not None and iter(each) is each:
+        if hasattr(each, "__next__"):
             raise ValueError("an iterator has one pass; give what can be iterated over for each of the repeats")
     if hasattr(images, "shape") and len(images) <= batch:
         raise ValueError(f"one minibatch of {batch} holds all {len(images)} images, so repeats can't differ")

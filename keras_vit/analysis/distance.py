@@ -6,7 +6,7 @@ from keras import ops
 from keras_vit.analysis import flow
 from keras_vit.analysis.attention import NEEDS
 from keras_vit.analysis.cells import check_images
-from keras_vit.analysis.writing import BLUE, VERMILION, new_figure, write_csv, write_figure
+from keras_vit.analysis.writing import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.layers import PatchEmbed
 from keras_vit.taps import node_of, reduced
 
@@ -65,10 +65,10 @@ def distance_picture(path, distances, uniform, title=""):
         axis.plot(places, np.sort(found), "o-", ms=3, lw=0.8, color=BLUE, label="a head" if first else None)
         line = {"color": VERMILION, "lw": 1.5, "ls": "--", "label": "uniform attention" if first else None}
         axis.plot([i - 0.45, i + 0.45], [uniform[name]] * 2, **line)
-    names = [name.replace("attention_", "") for name in distances]
-    upright = max(map(len, names)) > 3
-    axis.set_xticks(range(len(names)), names, fontsize=8, rotation=90 if upright else 0)
-    axis.set(xlabel="block, its heads sorted", ylabel="mean attention distance (px)", ylim=(0, None), title=title)
+    label_blocks(axis, distances)
+    axis.set_xlabel(f"{axis.get_xlabel()}, its heads sorted")
+    top = max(*uniform.values(), *(each.max() for each in distances.values()))
+    axis.set(ylabel="mean attention distance (px)", ylim=(0, 1.05 * top), title=title)
     axis.grid(axis="y", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8, loc="lower right")

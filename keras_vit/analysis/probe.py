@@ -68,9 +68,9 @@ def _features(model, data, names, pool, batch, shots=None, seed=0):
     """Returns {tap: pooled features (B, D) in float64}, and the labels (B,), of `data` or `shots` of each class."""
     whole = isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "shape")
     if whole:
-        images, labels = check_images(model, data[0]), _labels(data[1], len(data[0]))
-        rows = np.arange(len(labels)) if shots is None else _draw(labels, shots, seed)
-        data = ((images[some], labels[some]) for some in np.split(rows, range(batch, len(rows), batch)))
+        images, classes = check_images(model, data[0]), _labels(data[1], len(data[0]))
+        rows = np.arange(len(classes)) if shots is None else _draw(classes, shots, seed)
+        data = ((images[some], classes[some]) for some in np.split(rows, range(batch, len(rows), batch)))
     found, seen, given = [], [], None
 
     def pooled(name, tensor):

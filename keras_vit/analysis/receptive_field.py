@@ -46,15 +46,15 @@ def field_share(field, mass=0.5):
 
 def field_picture(path, fields):
     """Writes a PNG to `path`: the field of each layer, relative to its largest value, on a scale of square roots."""
-    columns = min(len(fields), 6)
-    rows = -(-len(fields) // columns)
-    figure, axes = new_figure(rows, columns, (1.7 * columns + 0.9, 2.1 * rows))
+    rows = -(-len(fields) // 6)
+    columns = -(-len(fields) // rows)
+    figure, axes = new_figure(rows, columns, (1.7 * columns + 1.1, 2.2 * rows))
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (name, field) in zip(axes.flat, fields.items(), strict=False):
         shown = axis.imshow(np.sqrt(field / field.max()), cmap="viridis", vmin=0, vmax=1)
-        axis.set_title(f"{name}\nhalf in {field_share(field):.1%}", fontsize=8)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.8, ticks=np.sqrt([0, 0.1, 0.25, 0.5, 1]))
+        axis.set_title(f"{name}\nhalf in {field_share(field):.1%} of pixels", fontsize=8)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02, ticks=np.sqrt([0, 0.1, 0.25, 0.5, 1]))
     bar.ax.set_yticklabels(["0", "0.1", "0.25", "0.5", "1"], fontsize=8)
     bar.set_label("|gradient| / largest", fontsize=8)
     write_figure(path, figure)

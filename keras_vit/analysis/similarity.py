@@ -82,7 +82,9 @@ def similarity_lines(path, trained, control, columns=None):
     axis.set_ylim(min(0, float(np.min(trained.values)), float(np.min(control.values))) - 0.02, 1.05)
     axis.grid(axis="y", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    repeated = [each.repeats for each in (trained, control) if each.deviations is not None]
+    note = f"bars: standard deviation\nof {repeated[0]} repeats" if repeated else None
+    axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1), title=note, title_fontsize=7)
     write_figure(path, figure, dpi=130)
 
 

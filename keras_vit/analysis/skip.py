@@ -8,13 +8,13 @@ from keras import ops
 
 from keras_vit.analysis import flow
 from keras_vit.analysis.cells import cells_of, check_images
-from keras_vit.analysis.writing import PALETTE, new_figure, write_csv, write_figure
+from keras_vit.analysis.writing import PALETTE, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.taps import list_taps, node_of, tap
 
 
 @dataclasses.dataclass(frozen=True)
 class SkipRatio:
-    """||skip|| / ||branch|| of one branch, the mean over images."""
+    """||skip|| / ||branch|| of one branch, the mean over images; infinite where the branch adds nothing to one."""
 
     prefix: np.ndarray  # (P,) of the tokens before the patches, the class token first
     cells: np.ndarray  # (h, w); NaN where a block changes only the tokens before
@@ -71,9 +71,10 @@ def skip_picture(path, ratios, title=""):
         tokens = [(i, each.prefix[0]) for i, each in having if len(each.prefix)]
         if tokens:
             axis.plot(*zip(*tokens, strict=True), "s--", ms=3, color=color, mfc="white", label=f"{branch}, class token")
-    names = [name.replace("stage_", "").replace("_block_", ".").replace("block_", "") for name in ratios]
-    axis.set_xticks(range(len(names)), names, fontsize=8, rotation=90 if max(map(len, names)) > 2 else 0)
-    axis.set(xlabel="block", ylabel="‖skip‖ / ‖branch‖", yscale="log", title=title)
+    label_blocks(axis, ratios)
+    axis.set(ylabel="‖skip‖ / ‖branch‖", yscale="log", title=title)
+    for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        which(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "1235" else "")
     axis.axhline(1, color="black", lw=0.8, alpha=0.5)
     axis.grid(axis="y", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)

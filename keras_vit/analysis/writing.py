@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import re
 from pathlib import Path
 
 from keras_vit import backend
@@ -23,6 +24,14 @@ def new_figure(rows, columns, size, **options):
     """Returns a figure of `size` inches and its axes (rows, columns)."""
     figure = backend.load("matplotlib.figure").Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def label_blocks(axis, names):
+    """Labels the places 0, 1, … along the x axis by the numbers of blocks, "stage_1_block_0" as 1.0."""
+    numbers = ["class " * name.startswith("class") + ".".join(re.findall(r"\d+", name)) for name in names]
+    rotation = 90 if max(map(len, numbers)) > 2 else 0
+    axis.set_xticks(range(len(numbers)), numbers, fontsize=8, rotation=rotation)
+    axis.set_xlabel("stage.block" if any("stage" in name for name in names) else "block")
 
 
 def write_figure(path, figure, dpi=120):
