@@ -5,6 +5,7 @@ from keras_vit import backend
 backend.load("keras")
 
 from keras_vit.analysis.attention import METHODS, attention, methods  # noqa: E402
+from keras_vit.analysis.calibration import Calibration, calibration, reliability_picture  # noqa: E402
 from keras_vit.analysis.cka import MinibatchCKA, compare  # noqa: E402
 from keras_vit.analysis.distance import (  # noqa: E402
     attention_distance,
@@ -28,12 +29,14 @@ from keras_vit.analysis.windows import lay_windows  # noqa: E402
 
 __all__ = [
     "METHODS",
+    "Calibration",
     "Localisation",
     "MinibatchCKA",
     "Similarity",
     "SkipRatio",
     "attention",
     "attention_distance",
+    "calibration",
     "compare",
     "distance_picture",
     "effective_receptive_field",
@@ -47,6 +50,7 @@ __all__ = [
     "object_mass",
     "probe",
     "probe_picture",
+    "reliability_picture",
     "resize_maps",
     "save_distances",
     "save_fields",

@@ -15,6 +15,8 @@ class Images:
     """digits, folder:PATH with one folder of images a class, or a name of tensorflow-datasets"""
     data_dir: str | None = None
     """where tensorflow-datasets keeps its files; its own place unless given"""
+    train_share: float = 1.0
+    """part of the training and validation images that is used; all test images are"""
     image_size: int | tuple[int, int] | None = None
     """pixels that images are brought to; the model's own unless given"""
     crop: float | None = None
