@@ -54,10 +54,9 @@ PRESETS = {
     "plain": Search(),
     "digits": of(
         train_classifier.PRESETS["digits"],
-        epochs=12,
-        warmup_epochs=2.0,
-        batch=64,
-        space={"augment": ("none", "affine", "randaugment"), "patch": (2, 4)},
+        epochs=8,
+        warmup_epochs=1.0,
+        space={"augment": ("none", "affine", "randaugment"), "patch": (4, 8)},
         output="runs/digits-search",
     ),
     "smoke": of(train_classifier.PRESETS["smoke"], trials=3, search="random", output="runs/smoke-search"),

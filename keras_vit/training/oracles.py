@@ -79,7 +79,9 @@ class Steady:
             return {"status": "RUNNING", "values": self._default_values()}
         with self._failures_as_worst(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # scikit-learn's, on a kernel at the end of its bounds
-            return super().populate_space(trial_id)
+            found = super().populate_space(trial_id)
+        values = found.get("values") or {}
+        return found | {"values": {name: getattr(each, "item", lambda x=each: x)() for name, each in values.items()}}
 
     def _default_values(self):
         return {each.name: each.default for each in self.hyperparameters.space}
@@ -131,8 +133,8 @@ class Steady:
     def reload(self):
         """Goes on from the files; trials under way go to whoever asks, or stay with workers that still train them."""
         super().reload()
-        for trial_id in set(self.trials) - set(self.start_order):
-            del self.trials[trial_id]  # a kill came before the search knew of it
+        # in their order, on which sums depend; without one of which a kill kept the search from knowing
+        self.trials = {each: self.trials[each] for each in self.start_order}
         if self.serving:
             self.ongoing_trials = {key: self.trials[each] for key, each in self._taken.items()}
             self._retry_queue = [each for each in self._retry_queue if each not in self._taken.values()]

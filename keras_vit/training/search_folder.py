@@ -82,6 +82,8 @@ class SearchFolder:
         path, history = self._record(trial_id, "starts.json"), self.run_of(trial_id) / "history.csv"
         epochs = len(history.read_text(encoding="utf-8").splitlines()) if history.exists() else 0
         before = read_json(path) if path.exists() else {"starts": 0, "epochs": epochs}
+        if self.result_of(trial_id):
+            return False
         starts = 1 + (before["starts"] if before["epochs"] == epochs else 0)
         write_json(path, {"starts": starts, "epochs": epochs})
         return starts > STARTS

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import gc
 import io
 import os
 import sys
@@ -69,7 +68,6 @@ class Tuner(kt.engine.base_tuner.BaseTuner):
             raise kt.errors.FailedTrialError(_sentence(error)) from error
         finally:
             keras.utils.clear_session()
-            gc.collect()
         rows = zip(history.history["val_accuracy"], history.history["val_loss"], strict=True)
         accuracy, loss = max(rows, key=lambda row: (row[0], -row[1]))
         return {oracles.OBJECTIVE: float(accuracy), "val_loss": float(loss)}
