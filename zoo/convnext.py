@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source
 
 
@@ -115,7 +116,10 @@ def _downsample(x, width, patch, name):
     return norm(cells(x)) if name == "embed" else cells(norm(x))
 
 
-@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL)
+SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "drop_path": Range(0.0, 0.5)}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def convnext(c):
     """Returns the functional model of the configuration `c`."""
     images = layers.image_input(c.image_size, c.channels, least=32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source
 
 
@@ -63,7 +64,10 @@ HUGGINGFACE = Source(
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL)
+SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout": Range(0.0, 0.5)}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def resnet(c):
     """Returns the functional model of the configuration `c`."""
     images = layers.image_input(c.image_size, c.channels, least=32)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import vit_names
 
 
@@ -91,10 +92,16 @@ VARIANTS = {
     "r50-l32-384": row(*L, 1, 384, trunk=(3, 4, 6, 3)),
 }  # fmt: skip
 SMALL = row(24, 3, 3, 40, 8, (32, 32))
+SPACE = {
+    "depth": Times((0.5, 1, 1.5)),
+    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "patch": Times((0.5, 1, 2)),
+    "drop_path": Range(0.0, 0.3),
+}
 SOURCES = {"timm": vit_names.TIMM, "npz": vit_names.NPZ, "huggingface": vit_names.hugging_face("vit.", "")}
 
 
-@register(VARIANTS, sources=SOURCES, small=SMALL)
+@register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
 def vit(c):
     """Returns the functional model of the configuration `c`."""
     return transformer(c, "vit")
