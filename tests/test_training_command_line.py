@@ -103,3 +103,24 @@ def test_the_help_of_a_preset_tells_about_it_in_the_groups_of_its_options(capsys
         assert group in shown
     for field in dataclasses.fields(train_classifier.Options):
         assert f"--{field.name.replace('_', '-')}" in shown, field.name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search(Options):
+    """What is searched"""
+
+    trials: int = 3
+    """how many"""
+    model: str = "vit-s16"
+    """another default than that of the base"""
+
+
+def test_fields_of_a_subclass_are_a_group_of_their_own(capsys):
+    presets = {"plain": Search(), "long": Search(trials=11)}
+    assert command_line.parse(presets, "Searches.", ["--preset", "long", "--image-size", "5"]) == Search(
+        trials=11, image_size=5
+    )
+    with pytest.raises(SystemExit):
+        command_line.parse(presets, "Searches.", ["--help"])
+    shown = capsys.readouterr().out
+    assert "What is searched" in shown and shown.count("--model TEXT") == 1 and "--trials N" in shown

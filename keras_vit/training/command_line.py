@@ -3,6 +3,7 @@
 import argparse
 import ast
 import dataclasses
+import inspect
 import json
 import sys
 import types
@@ -48,7 +49,7 @@ def parse(presets, description, arguments=None, about=None):
     """Returns the options of the preset or the file of options named in `arguments`, those given beside it changed.
 
     `presets` maps names to instances of one dataclass, the first the default. `about` maps the same names to what is
-    shown of a preset with --help. The dataclass' bases, if it has any, are the groups of the help. Where it has the
+    shown of a preset with --help. Classes that add fields to the dataclass are the groups of the help. Where it has the
     fields `model` and `model_options`, model options add to the preset's own, which no other model is given.
     """
     chosen, start, rest = _start(presets, arguments)
@@ -61,10 +62,8 @@ def parse(presets, description, arguments=None, about=None):
         args=rest,
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-    values = {}
-    for group in vars(given).values():
-        values |= {field.name: getattr(group, field.name) for field in dataclasses.fields(group)}
-    options = type(start)(**values)
+    groups = {name: getattr(given, owner.__name__.lower()) for name, owner in _owners(type(start)).items()}
+    options = type(start)(**{name: getattr(group, name) for name, group in groups.items()})
     if not has_model:
         return options
     own = start.model_options if options.model == start.model else {}
@@ -110,22 +109,32 @@ def _description(description, presets, chosen, about):
     return f"{text}\n\nThe preset {chosen}: {about[chosen]}" if about else text
 
 
+def _owners(kind):
+    """Returns {field: the class that added it, or had it anew} of the dataclass `kind`."""
+    return {name: each for each in reversed(kind.__mro__) for name in inspect.get_annotations(each)}
+
+
 def _grouped(kind, start):
-    """Returns a dataclass of dataclasses, one for each group of `kind`, with the defaults of `start` for tyro."""
-    groups = [base for base in kind.__bases__ if dataclasses.is_dataclass(base)] or [kind]
-    fields = []
-    for group in groups:
+    """Returns a dataclass of dataclasses for tyro, one for each class that adds fields to `kind`, as in `start`."""
+    owner, fields = _owners(kind), []
+    for group in (each for each in kind.__mro__ if each in owner.values()):
         hints = typing.get_type_hints(group, include_extras=True)
-        own = [
-            (field.name, _shown(hints[field.name], value), dataclasses.field(default_factory=lambda value=value: value))
-            for field in dataclasses.fields(group)
-            for value in (getattr(start, field.name),)
-        ]
-        made = dataclasses.make_dataclass(group.__name__, own, bases=(group,), frozen=True, kw_only=True)
+        shown = []
+        for field in dataclasses.fields(group):
+            value = getattr(start, field.name)
+            # what a base class brings, another group shows
+            hint = _shown(hints[field.name], value) if owner[field.name] is group else _hidden(hints[field.name])
+            shown.append((field.name, hint, dataclasses.field(default_factory=lambda value=value: value)))
+        # a subclass, since tyro finds the texts of fields in the source of their class
+        made = dataclasses.make_dataclass(group.__name__, shown, bases=(group,), frozen=True, kw_only=True)
         made.__doc__ = group.__doc__
         default = dataclasses.field(default_factory=made)
         fields.append((group.__name__.lower(), tyro.conf.OmitArgPrefixes[made], default))
     return dataclasses.make_dataclass(kind.__name__, fields, frozen=True, kw_only=True)
+
+
+def _hidden(hint):
+    return Annotated[hint, tyro.conf.Fixed, tyro.conf.Suppress]
 
 
 def _shown(hint, value):
