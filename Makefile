@@ -1,5 +1,5 @@
 # make quickstart   train, draw, export and serve a small Vision Transformer (FRESH=1 starts over)
-# make test         the whole test suite; with PARITY=1 against timm and transformers too
+# make test         the tests; with FULL=1 also those that take minutes, with PARITY=1 against timm and transformers
 # make tables       write the tables of models into the README and docs
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -19,7 +19,7 @@ quickstart: $(VENV)/.train
 	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
 
 test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
-	$(RUN) -m pytest -n $(WORKERS) --dist loadfile
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(if $(FULL),,-m "not slow")
 
 lint: $(VENV)/.test
 	$(RUN) -m ruff check .

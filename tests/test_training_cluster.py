@@ -18,6 +18,7 @@ import pytest
 from keras_vit.recipes.train_classifier import PRESETS, train
 from keras_vit.training import cluster, strategy
 
+pytestmark = pytest.mark.slow
 SMOKE = PRESETS["smoke"]
 # with every source of chance, which each device has of its own
 CHANCE = {**SMOKE.model_options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}

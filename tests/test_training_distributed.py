@@ -13,6 +13,7 @@ import pytest
 
 from keras_vit.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).parent / "distributed_program.py"
 # The devices' sums are added up in another order, which changes the last bit or two (6e-8) of gradients of
 # about 1; over 12 steps with momentum 0.9 that stays below 5e-6. AdamW divides small gradients by their size, so

@@ -118,6 +118,7 @@ def _parts(builder, name, label, share):
 def _labelled(builder, split, label):
     """Whether the first example of `split` has a class; competitions publish their test images with -1."""
     decoders = tfds.decode.PartialDecoding({label: True})
+    reading = tfds.ReadConfig(try_autocache=False)  # of one example a cache is worth only TensorFlow's warning
     with quiet():
-        first = builder.as_dataset(split=split, decoders=decoders).take(1)
+        first = builder.as_dataset(split=split, decoders=decoders, read_config=reading).take(1)
     return all(int(row[label]) >= 0 for row in first)
