@@ -118,14 +118,14 @@ def test_a_bar_reads_the_learning_rate_a_few_times_a_second_however_short_the_st
 def test_an_epoch_that_goes_on_counts_the_steps_of_this_process_alone(monkeypatch, capsys):
     clock = iter([100.0, 200.0, 204.0, 210.0])
     monkeypatch.setattr("keras_vit.training.progress.time.monotonic", lambda: next(clock))
-    shown = ShowProgress(epochs=5, steps=8, batch=30, step=4)
+    shown = showing(epochs=5, steps=8, batch=30, step=4)
     shown.on_train_begin()
     shown.on_epoch_begin(1)
     shown.on_train_batch_end(7, {"loss": 0.5})
     shown.on_epoch_end(1, {"loss": 0.5, "val_accuracy": 0.5})
     said = capsys.readouterr().out
     assert "30 images/s" in said  # 4 steps of 30 in 4 s
-    assert said.endswith(f"{110 * 3 * 2} s left\n")  # half an epoch in 110 s
+    assert said.endswith("0:11:00 left\n")  # 3 epochs, after half a one in 110 s
 
 
 @pytest.mark.parametrize("count", [1, 7])
