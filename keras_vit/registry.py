@@ -25,19 +25,22 @@ class Family(NamedTuple):
     variants: dict
     sources: dict
     small: object
+    space: dict
 
 
-def register(variants, sources=None, small=None):
+def register(variants, sources=None, small=None, space=None):
     """Registers the decorated function `config -> keras.Model` as the family of its own name.
 
     `variants` maps the rest of a model's name ("b16" of "vit-b16", "" for the bare family name) to a
     frozen dataclass, whose fields are what `build` lets a caller override. `sources` maps publishers to
     the keras_vit.weights.Source of their checkpoints. `small` is a configuration of a few thousand
-    weights for the contract test; without it the test takes the first variant.
+    weights for the contract test; without it the test takes the first variant. `space` maps what a search
+    may change to its choices, see keras_vit.spaces.
     """
 
     def decorate(make):
-        family = Family(make.__name__, make.__module__, make, dict(variants), dict(sources or {}), small)
+        tables = (dict(variants), dict(sources or {}), small, dict(space or {}))
+        family = Family(make.__name__, make.__module__, make, *tables)
         if not family.variants:
             raise ZooError(f"family {family.name!r} of {family.module} has an empty table of variants")
         for row, config in [*family.variants.items(), *([("small", small)] if small else [])]:

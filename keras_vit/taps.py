@@ -1,9 +1,11 @@
 """Any intermediate tensor of a model, by the public name of its layer."""
 
+import contextlib
 import difflib
 import re
 
 import keras
+from keras import ops
 
 _STAGE = r"(stage_\d+_)?"
 _PUBLIC = re.compile(
@@ -48,6 +50,47 @@ def tap(model, names):
             found = inside(*called.args, **called.kwargs)
             tensors.update({name: found[part] for name, part in asked.items()})
     return keras.Model(model.input, {name: tensors[name] for name in names}, name=f"{model.name}-taps")
+
+
+def reduced(model, names, function):
+    """Returns a function from images to {name: function(name, tensor)} for the taps of these `names`.
+
+    Each tensor goes as soon as it is reduced: the parts of one block alone are held at a time, and the outputs of
+    the layers. What `tap` gives holds all that is asked for at once. No gradient is kept.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    check_names(model, names)
+    insides, needed = {}, []
+    for layer in model.layers:
+        asked = {name: part for name, part in _parts(layer).items() if name in names}
+        if asked:
+            inside = _Inside(layer, list(asked.values()), name=f"{layer.name}_inside", dtype=layer.dtype_policy)
+            insides[layer.name] = (inside, asked)
+        if asked or layer.name in names:
+            needed.append(node_of(model, layer).output_tensors[0])
+    graph = keras.Model(model.input, needed)  # what lies behind the last tap isn't computed
+
+    def run(images):
+        found = {}
+
+        def watched(layer):
+            def called(*args, **kwargs):
+                given = layer(*args, **kwargs)
+                if layer.name in names:
+                    found[layer.name] = function(layer.name, given)
+                if layer.name in insides:
+                    inside, asked = insides[layer.name]
+                    parts = inside(*args, **kwargs)
+                    found.update({name: function(name, parts.pop(part)) for name, part in asked.items()})
+                return given
+
+            return called
+
+        with _without_gradients():
+            graph._run_through_graph(ops.convert_to_tensor(images, model.input.dtype), watched)
+        return {name: found[name] for name in names}
+
+    return run
 
 
 def check_names(model, names):
@@ -98,6 +141,15 @@ def _parts(layer):
     if not hasattr(layer, "inside"):
         return {}
     return {re.sub(r"block_(\d+)$", rf"{part}_\1", layer.name): part for part in layer.parts}
+
+
+def _without_gradients():
+    """Returns a context in which PyTorch keeps nothing for a backward pass; the others keep nothing unasked."""
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def _summary(names):

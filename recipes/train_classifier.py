@@ -20,6 +20,8 @@ from keras_vit.training import (
     classifier,
     cluster,
     command_line,
+    confusion,
+    confusion_picture,
     curves,
     files,
     result,
@@ -28,15 +30,14 @@ from keras_vit.training import (
     strategy,
     termination,
 )
-from keras_vit.training import (
-    options as told,
-)
 from keras_vit.training.averaging import MeasureAverage
 from keras_vit.training.callbacks import StopOnNaN, quietly
 from keras_vit.training.checkpoint import Checkpoint
 from keras_vit.training.classifier import preprocessing_of
-from keras_vit.training.options import Options
+from keras_vit.training.options import Options, check_values
+from keras_vit.training.profiling import Profile
 from keras_vit.training.progress import ShowProgress
+from keras_vit.training.tensorboard import ShowInput
 
 __all__ = ["PRESETS", "Options", "preprocessing_of", "train"]
 
@@ -54,6 +55,7 @@ def train(options, callbacks=()):
     with cluster.workplace(devices, options) as folder, strategy.precision(options.precision):
         with cluster.chief_first(devices):
             source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
+            source = data.share_of(source, options.train_share, options.seed)
         strategy.check_batch(devices, options.batch, source.sizes["train"], options.accumulate)
         strategy.check_steps(options.steps_per_execution, data.steps_per_epoch(source, options.batch))
         keras.utils.set_random_seed(options.seed)
@@ -65,6 +67,7 @@ def train(options, callbacks=()):
         if folder.state.exists():
             with devices.scope():
                 progress = state.restore(folder.state, model)
+        progress.started = progress.started or result.now()
         if folder.is_done():
             print(f"{folder.path} is done; --fresh starts over")
             return best_of(folder, network), progress.history()
@@ -81,7 +84,7 @@ def check(options):
     if options.teacher is not None and not hasattr(config, "distillation"):
         raise ValueError(f"{options.model} has no distillation token to learn from a teacher with; deit-s16 has")
     data.augmentation(options.augment)
-    told.check(options)
+    check_values(options)
 
 
 def batches_for_training(options, source, network, progress):
@@ -116,6 +119,7 @@ def fit(model, network, options, source, folder, progress, callbacks):
     """Trains `model` from where `progress` stands to the last epoch, keeping its state in `folder`."""
     steps = data.steps_per_epoch(source, options.batch)
     batches = batches_for_training(options, source, network, progress)
+    profiled = [] if options.profile is None else [Profile(options.profile, folder.tensorboard)]
     with termination.noticing(model.distribute_strategy) as ending:
         keeping = Checkpoint(folder, progress, source, lambda: classifier.kept(network), options.save_every, ending)
         shown = ShowProgress(options.epochs, steps, options.batch, progress.rows, progress.step)
@@ -124,11 +128,16 @@ def fit(model, network, options, source, folder, progress, callbacks):
             StopOnNaN(folder),
             keeping,
             keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+            ShowInput(folder.tensorboard, batches, preprocessing_of(network), source.labels),
+            *profiled,
             shown,
         ]
         counts = {"epochs": options.epochs, "steps": steps}
         batches, callbacks = resuming.from_step(model, batches, [*own, *callbacks], progress, **counts)
-        with contextlib.closing(shown), keeping.finishing():
+        with contextlib.ExitStack() as finishing:
+            for each in (*profiled, shown):
+                finishing.callback(each.close)
+            finishing.enter_context(keeping.finishing())
             model.fit(
                 batches,
                 validation_data=held_out("validation", network, options, source, model.distribute_strategy),
@@ -155,14 +164,19 @@ def conclude(network, options, source, folder, progress, devices):
     folder.write_history(progress.rows)
     with devices.scope():
         best = best_of(folder, network)
-        measurer = classifier.measurer(best, options)
+        counted = confusion.counter(len(source.labels))
+        measurer = classifier.measurer(best, options, counted)
     test = measurer.evaluate(held_out("test", best, options, source, devices), return_dict=True, verbose=0)
-    curves.draw(progress.rows, folder.curves, f"{options.model} on {source.name}", progress.best)
+    title = f"{options.model} on {source.name}"
+    curves.draw(progress.rows, folder.curves, title, progress.best)
     outcome = {
         "test": test | {"images": source.sizes["test"]},
         "best": progress.best,
+        "confusion": confused(counted, source, folder, title),
         "parameters": best.count_params(),
         "seconds": progress.seconds,
+        "started": progress.started,
+        "ended": result.now(),
         "options": dataclasses.asdict(options),
         "seed": options.seed,
         "labels": list(source.labels),
@@ -181,6 +195,16 @@ def conclude(network, options, source, folder, progress, devices):
     table.add_row("written to", str(folder.path))
     show(table)
     return best
+
+
+def confused(counted, source, folder, title):
+    """Writes the confusion matrix that was `counted` on the test images, and returns what is told of it."""
+    if not counted:
+        return {"omitted": f"{len(source.labels)} classes; a matrix is made of up to {confusion.MOST}"}
+    matrix = counted[0].matrix
+    confusion.write_csv(matrix, source.labels, folder.confusion)
+    confusion_picture.draw(matrix, source.labels, folder.confusion_picture, title)
+    return {"counts": folder.confusion.name, "most_confused": confusion.most_confused(matrix, source.labels)}
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ CASES = {
     "all": {"accumulate": 2, "clip_norm": 0.2, "steps_per_execution": 3},
     "adamw": {"optimizer": "adamw", "clip_norm": 0.2},
     "bfloat16": {"clip_norm": 0.2},
+    "sam": {"accumulate": 2, "sam": 0.1, "optimizer": lambda: sgd(use_ema=True, ema_momentum=0.75)},
 }
 
 

@@ -47,3 +47,33 @@ def attend(x, w, heads, bias=None, q_norm=None, k_norm=None, turn=None):
         outputs.append(scores @ v)
         matrices.append(scores)
     return np.concatenate(outputs, -1) @ w["out/kernel"] + w.get("out/bias", 0), np.stack(matrices, 1)
+
+
+def hsic(k, m):
+    """Song et al. 2012, equation 5, with its three terms."""
+    n = len(k)
+    k, m = k - np.diag(np.diag(k)), m - np.diag(np.diag(m))
+    ones = np.ones(n)
+    terms = (
+        np.trace(k @ m)
+        + (ones @ k @ ones) * (ones @ m @ ones) / ((n - 1) * (n - 2))
+        - 2 / (n - 2) * ones @ k @ m @ ones
+    )
+    return terms / (n * (n - 3))
+
+
+def linear(x):
+    x = np.asarray(x, "float64").reshape(len(x), -1)
+    return x @ x.T
+
+
+def cka_by_hand(first, second, gram):
+    """`first` and `second`: minibatches of layers."""
+
+    def mean(one, i, other, j):
+        return np.mean([hsic(gram(a[i]), gram(b[j])) for a, b in zip(one, other, strict=True)])
+
+    return np.array([
+        [mean(first, i, second, j) / np.sqrt(mean(first, i, first, i) * mean(second, j, second, j))
+         for j in range(len(second[0]))] for i in range(len(first[0]))
+    ])  # fmt: skip

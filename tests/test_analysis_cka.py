@@ -1,50 +1,23 @@
 """Minibatch CKA is the formula of its paper, to six digits, whatever the means of the features."""
 
 import csv
+import re
+import weakref
 
 import numpy as np
 import pytest
+from numpy_reference import cka_by_hand, linear
 
 import keras_vit
-from keras_vit.analysis import MinibatchCKA, compare, similarity_picture
-from keras_vit.taps import tap
+from keras_vit.analysis import MinibatchCKA, compare, similarity_lines, similarity_picture
+from keras_vit.taps import list_taps, reduced, tap
 from keras_vit.testing import small
-
-
-def hsic(k, m):
-    """Song et al. 2012, equation 5, with its three terms."""
-    n = len(k)
-    k, m = k - np.diag(np.diag(k)), m - np.diag(np.diag(m))
-    ones = np.ones(n)
-    terms = (
-        np.trace(k @ m)
-        + (ones @ k @ ones) * (ones @ m @ ones) / ((n - 1) * (n - 2))
-        - 2 / (n - 2) * ones @ k @ m @ ones
-    )
-    return terms / (n * (n - 3))
-
-
-def linear(x):
-    x = np.asarray(x, "float64").reshape(len(x), -1)
-    return x @ x.T
 
 
 def rbf(x):
     x = np.asarray(x, "float64").reshape(len(x), -1)
     squares = ((x[:, None] - x) ** 2).sum(-1)
     return np.exp(-squares / (2 * 0.8**2 * np.median(squares[np.triu_indices(len(x), 1)])))
-
-
-def cka_by_hand(first, second, gram):
-    """`first` and `second`: minibatches of layers."""
-
-    def mean(one, i, other, j):
-        return np.mean([hsic(gram(a[i]), gram(b[j])) for a, b in zip(one, other, strict=True)])
-
-    return np.array([
-        [mean(first, i, second, j) / np.sqrt(mean(first, i, first, i) * mean(second, j, second, j))
-         for j in range(len(second[0]))] for i in range(len(first[0]))
-    ])  # fmt: skip
 
 
 @pytest.mark.parametrize("mean", [0, 100])
@@ -90,6 +63,80 @@ def test_two_models_are_compared_in_one_pass(images):
     assert got.rows == tuple(names[0]) and got.models == ("vit-ti16", "resnet-18")
 
 
+class Passes:
+    """Minibatches of 7 that come in another order each time they are asked for."""
+
+    def __init__(self, images, orders):
+        self.images, self.orders = images, iter(orders)
+
+    def __iter__(self):
+        order = next(self.orders)
+        return iter([self.images[order[:7]], self.images[order[7:]]])
+
+
+def test_repeats_give_the_mean_and_standard_deviation_of_their_passes(rng, images):
+    model, layers = small("vit"), ("block_0", "attention_2")
+    orders = [rng.permutation(14) for _ in range(3)]
+    got = compare(model, model, Passes(images, orders), layers=(layers, layers), repeats=3)
+    each = []
+    for order in orders:
+        given = [tap(model, list(layers))(images[some]) for some in (order[:7], order[7:])]
+        batches = [[np.asarray(one[name]) for name in layers] for one in given]
+        each.append(cka_by_hand(batches, batches, linear))
+    mean = sum(each) / 3
+    np.testing.assert_allclose(got.values, mean, atol=1e-6)
+    np.testing.assert_allclose(got.deviations, np.sqrt(sum((one - mean) ** 2 for one in each) / 2), atol=1e-6)
+    assert got.deviations[0, 1] > 1e-3 and got.repeats == 3
+
+
+def test_an_array_is_shuffled_anew_for_each_repeat_by_the_seed(images):
+    model = small("resnet")
+    options = {"layers": (["stage_0"], ["stage_2"]), "batch": 5, "repeats": 2}
+    one, again, other = (compare(model, model, images, seed=seed, **options) for seed in (1, 1, 2))
+    assert one.deviations[0, 0] > 0 and one.values == again.values and one.values != other.values
+
+
+def test_repeats_that_could_not_differ_are_refused(images):
+    tf = pytest.importorskip("tensorflow")
+    model, options = small("vit"), {"layers": ("block_0", "block_1"), "repeats": 2}
+    with pytest.raises(ValueError, match="one minibatch of 64 holds all 14 images, so repeats can't differ"):
+        compare(model, model, images, **options)
+    with pytest.raises(ValueError, match="begins with the minibatch of another: shuffle the images anew"):
+        compare(model, model, tf.data.Dataset.from_tensor_slices(images).batch(7), **options)
+    with pytest.raises(ValueError, match="an iterator has one pass"):
+        compare(model, model, iter([images[:7], images[7:]]), **options)
+    with pytest.raises(ValueError, match="repeats is at least 1, not 0"):
+        compare(model, model, images, layers=("block_0", "block_1"), repeats=0)
+
+
+@pytest.mark.parametrize("family", ["vit", "swin", "resnet"])
+def test_parts_of_one_block_alone_exist_at_a_time(family):
+    """Tensors within a block die before those of the next are made."""
+    model = small(family)
+    layers = {layer.name for layer in model.layers}
+    most, alive = {}, []
+
+    def reduce(name, x):
+        if name not in layers and "carried" not in name:  # which may be the output of the block before
+            alive.append((name, weakref.ref(x)))
+            living = [each for each, ref in alive if ref() is not None]
+            most[name] = {re.sub("_[a-z]+[0-9]?_", "_", "_" + each) for each in living}
+        return float(np.mean(x))
+
+    found = reduced(model, list_taps(model), reduce)(np.ones((2, *model.input.shape[1:]), "float32"))
+    assert list(found) == list_taps(model) and len(most) > 10
+    assert all(len(blocks) == 1 for blocks in most.values()), most
+
+
+def test_all_taps_are_compared_as_they_are_one_by_one(images):
+    vit, resnet = small("vit"), small("resnet")
+    names = [name for name in list_taps(vit) if name != "head"], list_taps(resnet)[:9]
+    got = compare(vit, resnet, images, layers=names, batch=7)
+    for i, j in ((names[0].index("attention_1"), 2), (names[0].index("branch2_2"), 8), (0, 0)):
+        alone = compare(vit, resnet, images, layers=(names[0][i], names[1][j]), batch=7)
+        np.testing.assert_allclose(got.values[i, j], alone.values[0, 0], atol=1e-9)
+
+
 def test_pipelines_are_checked_by_id(images):
     tf = pytest.importorskip("tensorflow")
     vit, resnet = small("vit"), small("resnet")
@@ -129,14 +176,31 @@ def test_heat_map_and_table_hold_every_pair(tmp_path, images):
         )
 
 
+def test_error_bars_are_in_the_table_and_in_the_lines(tmp_path, images):
+    image = pytest.importorskip("matplotlib.image")
+    model = small("vit")
+    trained, untrained = (
+        compare(each, each, images, batch=7, repeats=repeats)
+        for each, repeats in ((model, 3), (keras_vit.testing.randomise(small("vit"), seed=5), 1))
+    )
+    trained.save_csv(tmp_path / "cka.csv")
+    with (tmp_path / "cka.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert float(lines[2]["standard deviation"]) == trained.deviations[0, 2] > 0 and lines[2]["repeats"] == "3"
+    similarity_lines(tmp_path / "lines.png", trained, untrained, ["block_0", "norm"])
+    assert image.imread(tmp_path / "lines.png").std() > 0.02
+    with pytest.raises(ValueError, match="was compared by its layers embed, block_0, .*, not 'block_9'"):
+        similarity_lines(tmp_path / "lines.png", trained, untrained, ["block_9"])
+
+
 def test_what_has_no_similarity_is_refused(rng):
     x = rng.normal(size=(5, 3))
-    with pytest.raises(ValueError, match=r"4 images or more for every layer, not \[3\]"):
+    with pytest.raises(ValueError, match="a minibatch is 4 images or more, not 3"):
         MinibatchCKA(1, 1).update([x[:3]], [x[:3]])
     with pytest.raises(ValueError, match=r"not \[4, 5\]"):
         MinibatchCKA(1, 1).update([x], [x[:4]])
     constant = MinibatchCKA(2, 1)
-    constant.update([x, np.ones((5, 3))], [x])
+    constant.update([x, np.full((5, 3), 0.1)], [x])  # whose mean isn't 0.1 to the last digit
     with pytest.raises(ValueError, match=r"layers \[1\] tell no image from another"):
         constant.result()
     with pytest.raises(ValueError, match="no minibatch was taken yet"):

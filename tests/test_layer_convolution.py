@@ -109,3 +109,18 @@ def test_residual_block_without_a_shortcut_adds_its_input(rng):
         if weight.path.endswith("kernel"):
             weight.assign(np.zeros(weight.shape))
     np.testing.assert_array_equal(_array(block(x)), x)
+
+
+def test_convolutional_stem_equals_numpy(rng):
+    images = keras.Input((13, 11, 3))
+    model = randomise(keras.Model(images, layers.convolutional_stem(images, (5, 7))))
+    x = rng.normal(size=(2, 13, 11, 3))
+    weights = {weight.path: _array(weight).astype("float64") for weight in model.weights}
+    expected = x
+    for i in range(2):
+        expected = _convolve(expected, weights[f"conv_{i}/kernel"], 2, 1, 1)
+        norm = {name: weights[f"conv_{i}_norm/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+        expected = (expected - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-5)
+        expected = np.maximum(expected * norm["gamma"] + norm["beta"], 0)
+    assert expected.shape == (2, 4, 3, 7)
+    assert relative(_array(model(x.astype("float32"))), expected) < 1e-5

@@ -32,7 +32,8 @@ def matrix_by_hand(model, images, i):
 
 
 def test_public_names_are_listed_in_order(model):
-    parts = ("block", "norm1", "query", "key", "value", "attention", "attended", "residual", "norm2", "mlp")
+    attention = ("norm1", "query", "key", "value", "attention", "attended", "branch1")
+    parts = ("block", *attention, "residual", "norm2", "mlp", "branch2")
     blocks = [f"{part}_{i}" for i in range(3) for part in parts]
     assert list_taps(model) == ["embed", *blocks, "norm", "head"]
     assert {"embed", "stage_0", "stage_3", "stage_2_block_1", "head"} <= set(list_taps(keras_vit.build("resnet-18")))

@@ -83,11 +83,13 @@ def process(options, before=""):
 def test_a_run_leaves_its_files(base, undisturbed):
     folder = Path(base.output)
     names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
+    names |= {"confusion.csv", "confusion.png"}
     assert {each.name for each in folder.iterdir()} == names
     assert {each.name for each in folder.glob("state/best-*")} == {
         f"best-{result_of(folder)['best']['epoch']:04d}.keras"
     }
     assert list(folder.glob("tensorboard/train/events*")) and list(folder.glob("tensorboard/validation/events*"))
+    assert len(list(folder.glob("tensorboard/input/events*"))) == 1
 
 
 def test_history_has_a_row_an_epoch_in_csv_and_in_keras(base, undisturbed):
@@ -116,6 +118,21 @@ def test_result_tells_the_measured_accuracy_of_the_best_model(base, undisturbed)
     assert told["labels"] == [str(digit) for digit in range(10)]
     assert told["skipped"] == [] and told["devices"] == ["CPU:0"] and told["seed"] == 0
     assert told["parameters"] == best.count_params()
+    assert told["started"] <= told["ended"]
+
+
+def test_confusion_matrix_counts_every_test_image(base, undisturbed):
+    told = result_of(base.output)
+    matrix = np.loadtxt(Path(base.output, "confusion.csv"), int, delimiter=",", skiprows=1)[:, 1:]
+    source = data.open_source("digits", data_dir=base.data_dir)
+    true = np.array([int(each["label"]) for each in source.examples("test")])
+    np.testing.assert_array_equal(matrix.sum(1), np.bincount(true, minlength=10))
+    np.testing.assert_allclose(told["test"]["accuracy"], np.trace(matrix) / matrix.sum(), rtol=1e-6)
+    recalls = np.diag(matrix) / matrix.sum(1)
+    np.testing.assert_allclose(told["test"]["balanced_accuracy"], recalls.mean(), rtol=1e-6)
+    first = told["confusion"]["most_confused"][0]
+    assert first["images"] == matrix[int(first["true"]), int(first["predicted"])]
+    assert first["images"] == (matrix - np.diag(np.diag(matrix))).max()
 
 
 def test_a_run_that_is_done_gives_its_best_model_without_training(base, undisturbed, capsys):
@@ -216,6 +233,7 @@ def test_weights_that_are_no_numbers_never_replace_a_good_state(base, tmp_path):
         ({"warmup_epochs": 4}, "4 warmup_epochs do not fit into 4 epochs"),
         ({"precision": "float8"}, "no precision 'float8'; it is one of float32, bfloat16"),
         ({"learning_rate": -1.0}, "learning_rate is above 0"),
+        ({"profile": "5,3"}, "profile='5,3' is neither"),
     ],
 )
 def test_what_cannot_be_met_is_refused_before_anything_is_written(base, tmp_path, changes, sentence):

@@ -85,11 +85,16 @@ def test_only_the_chief_writes_and_speaks(base, undisturbed):
     assert said.count(f"epoch {base.epochs}/{base.epochs}") == 1 and "test accuracy" in said
     assert silence == ""
     names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
+    names |= {"confusion.csv", "confusion.png"}
     assert {each.name for each in Path(base.output).iterdir()} == names
-    assert len(list(Path(base.output).glob("tensorboard/train/events*"))) == 1
+    for writer in ("train", "validation", "input"):
+        assert len(list(Path(base.output).glob(f"tensorboard/{writer}/events*"))) == 1
     assert not [each for i in (0, 1) for each in Path(f"{base.output}-tmp-{i}").rglob("*.keras")]
     told = json.loads(Path(base.output, "result.json").read_text())
     assert told["devices"] == ["worker 0 CPU:0", "worker 1 CPU:0"]
+    matrix = np.loadtxt(Path(base.output, "confusion.csv"), int, delimiter=",", skiprows=1)[:, 1:]
+    assert matrix.sum() == told["images"]["test"] == 360  # of both workers
+    np.testing.assert_allclose(told["test"]["accuracy"], np.trace(matrix) / 360, rtol=1e-6)
 
 
 def after_a_state(options, act):

@@ -1,9 +1,11 @@
 """The command line that is made from a dataclass of options."""
 
 import dataclasses
+import json
 
 import pytest
 
+from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line
 from keras_vit.training.callbacks import DivergedError
 
@@ -70,3 +72,34 @@ def test_an_error_is_a_sentence_and_an_exit_status(error, status, capsys, monkey
         command_line.run(train, PRESETS, "Trains.")
     assert stopped.value.code == status
     assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_a_file_of_options_is_where_a_run_starts_from(tmp_path, capsys):
+    file = tmp_path / "options.json"
+    chosen = {"model": "vit-s16", "image_size": [11, 7], "model_options": {"depth": 3}}
+    file.write_text(json.dumps({"written_by": "keras_vit", "options": chosen}))
+    expected = Options(model="vit-s16", image_size=(11, 7), model_options={"depth": 3})
+    assert parse(f"--options {file}") == expected
+    assert parse(f"--options {file} --model-options patch=5 --fresh") == dataclasses.replace(
+        expected, model_options={"depth": 3, "patch": 5}, fresh=True
+    )
+    file.write_text(json.dumps({"options": {"modle": "vit-s16"}}))
+    for line, sentence in (
+        (f"--options {file}", "names 'modle', which is no option"),
+        (f"--options {tmp_path}/none.json", "is no file of options such as a run's options.json"),
+        (f"--options {file} --preset tall", "not allowed with argument"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            parse(line)
+        assert stopped.value.code == 2 and sentence in capsys.readouterr().err
+
+
+def test_the_help_of_a_preset_tells_about_it_in_the_groups_of_its_options(capsys):
+    with pytest.raises(SystemExit):
+        command_line.parse(train_classifier.PRESETS, "Trains.", ["--preset", "deit", "--help"], train_classifier.ABOUT)
+    shown = capsys.readouterr().out
+    assert "arXiv 2012.12877" in shown
+    for group in (base.__doc__ for base in train_classifier.Options.__bases__):
+        assert group in shown
+    for field in dataclasses.fields(train_classifier.Options):
+        assert f"--{field.name.replace('_', '-')}" in shown, field.name

@@ -68,7 +68,7 @@ def load(folder, case):
     return found | {key: found[key][..., 0] for key in ("told", "single")}
 
 
-@pytest.mark.parametrize("case", ["plain", "clipped", "steps", "all", "adamw", "bfloat16"])
+@pytest.mark.parametrize("case", ["plain", "clipped", "steps", "all", "adamw", "bfloat16", "sam"])
 @pytest.mark.parametrize("name", ["mirrored", "two", "three"])
 def test_any_devices_end_with_the_weights_and_numbers_of_one(folders, name, case):
     one = load(folders["one"] / "0", case)
@@ -129,6 +129,28 @@ def test_clipping_is_that_of_keras_on_one_device_also_with_a_scaled_loss(scaled)
         model.fit(*data(), batch_size=12, epochs=3, shuffle=False, verbose=0)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_sharpness_aware_steps_take_the_gradient_at_the_worst_point_nearby(rng, parts):
+    """Against the algorithm of Foret et al. 2021 for one linear layer, written out."""
+    x, y = rng.normal(size=(12, 5)).astype("float32"), rng.normal(size=(12, 3)).astype("float32")
+    model = Trainer(keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]), parts, sam=0.7)
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    kernel, bias = (each.astype("float64") for each in model.get_weights())
+    model.fit(x, y, batch_size=12, epochs=2, shuffle=False, verbose=0)
+
+    def gradients(kernel, bias):
+        slope = 2 * (x @ kernel + bias - y) / y.size
+        return x.T @ slope, slope.sum(axis=0)
+
+    for _ in range(2):
+        first = gradients(kernel, bias)
+        step = 0.7 / np.sqrt(sum((each**2).sum() for each in first))
+        second = gradients(kernel + step * first[0], bias + step * first[1])
+        kernel, bias = kernel - 0.1 * second[0], bias - 0.1 * second[1]
+    for ours, theirs in zip(model.get_weights(), (kernel, bias), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_frozen_layers_stay_as_they_are():

@@ -1,6 +1,7 @@
 """What a person sees of a training: the bar or the lines, and the picture of the curves."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,13 @@ ROWS = [
 ]
 
 
+def showing(rate=0.00098, **options):
+    """Returns a ShowProgress of a model that stands at the learning rate `rate`."""
+    shown = ShowProgress(**options)
+    shown.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=rate)))
+    return shown
+
+
 def go_through(shown, first, epochs, steps):
     shown.on_train_begin()
     for epoch in range(first, epochs):
@@ -34,28 +42,29 @@ def go_through(shown, first, epochs, steps):
 
 
 def test_without_a_terminal_a_long_run_prints_few_lines(capsys):
-    go_through(ShowProgress(epochs=103, steps=2, batch=5), 0, 103, 2)
+    go_through(showing(epochs=103, steps=2, batch=5), 0, 103, 2)
     lines = capsys.readouterr().out.splitlines()
     assert 15 <= len(lines) <= 25
     assert lines[0].startswith("epoch 1/103") and lines[-1].startswith("epoch 103/103")
     assert "loss 0.1250" in lines[0] and "val accuracy 75.00%" in lines[0] and "images/s" in lines[0]
-    assert lines[-1].endswith("0 s left")
+    assert "lr 9.8e-04" in lines[0] and lines[-1].endswith("0:00:00 left")
 
 
 def test_a_short_run_prints_every_epoch(capsys):
-    go_through(ShowProgress(epochs=5, steps=2, batch=5), 2, 5, 2)
+    go_through(showing(epochs=5, steps=2, batch=5), 2, 5, 2)
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["3/5", "4/5", "5/5"]
 
 
 def test_on_a_terminal_a_bar_goes_over_the_whole_run(capsys):
-    shown = ShowProgress(epochs=5, steps=7, batch=3, rows=ROWS[:2])
+    shown = showing(epochs=5, steps=7, batch=3, rows=ROWS[:2])
     shown.console = Console(file=io.StringIO(), force_terminal=True, width=120)
     shown.on_train_begin()
+    assert shown.bar.tasks[0].completed == 2 * 7  # or these steps would count as done in no time
     shown.on_epoch_begin(2)
     shown.on_train_batch_end(3, {"loss": 0.5})
     task = shown.bar.tasks[0]
     assert (task.completed, task.total) == (2 * 7 + 4, 5 * 7)
-    assert "epoch 3/5  loss 0.5000  val accuracy 63.33%" in task.fields["figures"]
+    assert "epoch 3/5  loss 0.5000  val 63.33%  lr 9.8e-04" in task.fields["figures"]
     shown.on_epoch_end(2, {"loss": 0.5, "val_accuracy": 0.875})
     shown.close()
     assert "epoch 3/5" in shown.console.file.getvalue()
@@ -65,11 +74,45 @@ def test_on_a_terminal_a_bar_goes_over_the_whole_run(capsys):
 def test_images_per_second_are_those_of_the_epoch(monkeypatch):
     clock = iter([100.0, 200.0, 204.0])
     monkeypatch.setattr("keras_vit.training.progress.time.monotonic", lambda: next(clock))
-    shown = ShowProgress(epochs=5, steps=9, batch=30)
+    shown = showing(epochs=5, steps=9, batch=30)
     shown.on_train_begin()
     shown.on_epoch_begin(0)
     shown.on_train_batch_end(7, {"loss": 0.5})
-    assert "60 images/s" in shown._figures(0.5)
+    assert "60 images/s" in shown._figures(0.5, "val")
+
+
+def test_a_bar_of_long_figures_fits_into_80_columns():
+    rows = [{"val_accuracy": 0.98765}] * 298
+    shown = showing(epochs=300, steps=7, batch=16384, rows=rows)
+    shown.console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    shown.on_train_begin()
+    shown.on_epoch_begin(298)
+    shown.on_train_batch_end(6, {"loss": 0.5})
+    shown._speed = 12345.0
+    shown.bar.update(shown.task, figures=shown._figures(0.5, "val"), refresh=True)
+    shown.close()
+    *_, last = (line for line in shown.console.file.getvalue().split("\r") if "12,345" in line)
+    assert "epoch 299/300  loss 0.5000  val 98.77%  lr 9.8e-04  12,345 images/s" in last and "━━━" in last
+
+
+def test_a_bar_reads_the_learning_rate_a_few_times_a_second_however_short_the_steps():
+    reads = []
+
+    class Optimizer:
+        @property
+        def learning_rate(self):
+            reads.append(1)
+            return 0.5
+
+    shown = showing(epochs=1, steps=1001, batch=3)
+    shown.set_model(SimpleNamespace(optimizer=Optimizer()))
+    shown.console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    shown.on_train_begin()
+    shown.on_epoch_begin(0)
+    for step in range(1001):
+        shown.on_train_batch_end(step, {"loss": 0.5})
+    assert shown.bar.tasks[0].completed == 1001 and len(reads) < 500
+    shown.close()
 
 
 def test_an_epoch_that_goes_on_counts_the_steps_of_this_process_alone(monkeypatch, capsys):

@@ -33,6 +33,11 @@ def finished(path):
     folder.result.write_text("{}")
     (folder.tensorboard / "train").mkdir(parents=True)
     (folder.tensorboard / "train" / "events.out.tfevents.1").write_bytes(b"events")
+    trace = folder.tensorboard / "train" / "plugins" / "profile" / "2026_03_01_12_30_00"
+    trace.mkdir(parents=True)
+    (trace / "host.xplane.pb").write_bytes(b"trace")
+    folder.confusion.write_text("counts")
+    folder.confusion_picture.write_bytes(b"png")
     return folder
 
 

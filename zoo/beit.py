@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source, grid_rows, stacked
 
 
@@ -107,7 +108,15 @@ HUGGINGFACE = Source(
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL)
+SPACE = {
+    "depth": Times((0.5, 1, 1.5)),
+    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "patch": Times((0.5, 1, 2)),
+    "drop_path": Range(0.0, 0.3),
+}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def beit(c):
     """Returns the functional model of the configuration `c`."""
     patch = layers.pair(c.patch, "patch")

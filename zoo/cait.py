@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source, grid_rows, stacked
 
 
@@ -83,7 +84,15 @@ TIMM = Source(
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM}, small=SMALL)
+SPACE = {
+    "depth": Times((0.5, 1, 1.5)),
+    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "patch": Times((0.5, 1, 2)),
+    "drop_path": Range(0.0, 0.3),
+}
+
+
+@register(VARIANTS, sources={"timm": TIMM}, small=SMALL, space=SPACE)
 def cait(c):
     """Returns the functional model of the configuration `c`."""
     patch = layers.pair(c.patch, "patch")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source
 
 
@@ -64,6 +65,7 @@ class ConvMixerBlock(keras.layers.Layer):
         return self.norm2(self.activate(self.pointwise(x)), training=training)
 
     parts = ("norm1", "residual")
+    branches = {"convolution": (None, "norm1")}  # as in TransformerBlock
 
     def inside(self, x):
         """Returns {"norm1": map after the first normalisation, "residual": its sum with `x`}."""
@@ -74,7 +76,16 @@ class ConvMixerBlock(keras.layers.Layer):
         return shape
 
 
-@register(VARIANTS, sources={"timm": TIMM}, small=SMALL)
+SPACE = {
+    "depth": Times((0.5, 1, 1.5)),
+    "width": Times((0.5, 1, 1.5)),
+    "patch": Times((0.5, 1, 2)),
+    "kernel": (3, 5, 7, 9),
+    "dropout": Range(0.0, 0.5),
+}
+
+
+@register(VARIANTS, sources={"timm": TIMM}, small=SMALL, space=SPACE)
 def convmixer(c):
     """Returns the functional model of the configuration `c`; pixels that fill no patch are left out."""
     patch = layers.pair(c.patch, "patch")

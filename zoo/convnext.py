@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source
 
 
@@ -89,20 +90,23 @@ class ConvNeXtBlock(keras.layers.Layer):
             part.build(shape)
 
     def call(self, x, training=None):
-        branch = self.mlp(self.norm(self.conv(x)), training=training)
-        if self.scale is not None:
-            branch = self.scale(branch)
+        branch = self._scaled(self.mlp(self.norm(self.conv(x)), training=training))
         return x + self.drop_path(branch, training=training)
 
-    parts = ("norm", "mlp")
+    parts = ("norm", "mlp", "branch")
+    branches = {"convolution": (None, "branch")}  # as in TransformerBlock
 
     def inside(self, x):
-        """Returns {"norm": map after the normalisation, "mlp": hidden activations (B, h, w, 4 D)}."""
+        """Returns {"norm": normalised map, "mlp": hidden activations (B, h, w, 4 D), "branch": what is added}."""
         norm = self.norm(self.conv(x))
-        return {"norm": norm, "mlp": self.mlp.widened(norm)}
+        widened = self.mlp.widened(norm)
+        return {"norm": norm, "mlp": widened, "branch": self._scaled(self.mlp.fc2(widened))}
 
     def compute_output_shape(self, shape):
         return shape
+
+    def _scaled(self, branch):
+        return branch if self.scale is None else self.scale(branch)
 
 
 def _downsample(x, width, patch, name):
@@ -112,7 +116,10 @@ def _downsample(x, width, patch, name):
     return norm(cells(x)) if name == "embed" else cells(norm(x))
 
 
-@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL)
+SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "drop_path": Range(0.0, 0.5)}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def convnext(c):
     """Returns the functional model of the configuration `c`."""
     images = layers.image_input(c.image_size, c.channels, least=32)

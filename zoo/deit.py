@@ -6,7 +6,7 @@ with distillation="both" to train both heads, and with "mean" (the default), of 
 
 from keras_vit import register
 from keras_vit.weights import vit_names
-from keras_vit.zoo.vit import TI, B, S, row, transformer
+from keras_vit.zoo.vit import SPACE, TI, B, S, row, transformer
 
 VARIANTS = {
     "ti16": row(*TI, 16),
@@ -22,7 +22,7 @@ SMALL = row(24, 3, 3, 40, 8, (32, 32), distillation="mean")
 SOURCES = {"timm": vit_names.TIMM, "huggingface": vit_names.hugging_face("deit.", "vit.", "")}
 
 
-@register(VARIANTS, sources=SOURCES, small=SMALL)
+@register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
 def deit(c):
     """Returns the functional model of the configuration `c`, a ViT's."""
     return transformer(c, "deit")

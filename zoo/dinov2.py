@@ -6,7 +6,7 @@ the class token. The positions of 518 px are resized to any other size.
 
 from keras_vit import register
 from keras_vit.weights import vit_names
-from keras_vit.zoo.vit import B, L, S, row, transformer
+from keras_vit.zoo.vit import SPACE, B, L, S, row, transformer
 
 _G = (1536, 40, 24, 4096)
 _DINO = {"layer_scale": 1e-5, "classes": 0}
@@ -28,7 +28,7 @@ SOURCES = {
 }
 
 
-@register(VARIANTS, sources=SOURCES, small=SMALL)
+@register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
 def dinov2(c):
     """Returns the functional model of the configuration `c`, a ViT's."""
     return transformer(c, "dinov2")

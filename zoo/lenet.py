@@ -21,9 +21,10 @@ class LeNet:
 
 
 VARIANTS = {"5": LeNet()}
+SPACE = {"activation": ("tanh", "relu")}
 
 
-@register(VARIANTS)
+@register(VARIANTS, space=SPACE)
 def lenet(c):
     """Returns the functional model of the configuration `c`, which slides over images larger than 32 px."""
     images = x = layers.image_input(c.image_size, c.channels, least=32)

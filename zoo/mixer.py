@@ -6,6 +6,7 @@ from typing import ClassVar
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import FLAX, Rule, Source
 
 
@@ -69,7 +70,15 @@ NPZ = Source(  # the release of the paper
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL)
+SPACE = {
+    "depth": Times((0.5, 1, 1.5)),
+    "width": Times((0.5, 1, 1.5), also=("hidden", "token_hidden")),
+    "patch": Times((0.5, 1, 2)),
+    "drop_path": Range(0.0, 0.3),
+}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL, space=SPACE)
 def mixer(c):
     """Returns the functional model of the configuration `c`, for images of exactly its size."""
     if c.image_size is None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +28,10 @@ class Perceptron:
 
 VARIANTS = {"": Perceptron()}
 SMALL = Perceptron(widths=(11, 7), image_size=8)
+SPACE = {"widths": Times((0.5, 1, 2)), "dropout": Range(0.0, 0.5)}
 
 
-@register(VARIANTS, small=SMALL)
+@register(VARIANTS, small=SMALL, space=SPACE)
 def mlp(c):
     """Returns the functional model of the configuration `c`, whose map is one cell."""
     if c.image_size is None:

@@ -5,7 +5,7 @@ A Mixer whose tokens one linear layer mixes, with affine layers in the place of 
 
 from keras_vit import register
 from keras_vit.weights import Rule, Source
-from keras_vit.zoo.mixer import Mixer, mixer
+from keras_vit.zoo.mixer import SPACE, Mixer, mixer
 
 
 def _row(width, depth, patch, layer_scale, hidden=None, size=224):
@@ -33,7 +33,7 @@ TIMM = Source(
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM}, small=SMALL)
+@register(VARIANTS, sources={"timm": TIMM}, small=SMALL, space=SPACE)
 def resmlp(c):
     """Returns the functional model of the configuration `c`, for images of exactly its size."""
     model = mixer(c)

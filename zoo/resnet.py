@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source
 
 
@@ -21,6 +22,7 @@ class ResNet:
     image_size: int | tuple[int, int] | None = 224  # None for any
     channels: int = 3
     classes: int = 1000  # 0 for the backbone alone
+    drop_path: float = 0.0  # of the last block; it grows linearly from 0
     dropout: float = 0.0  # before the head
 
 
@@ -62,10 +64,13 @@ HUGGINGFACE = Source(
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL)
+SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout": Range(0.0, 0.5)}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def resnet(c):
     """Returns the functional model of the configuration `c`."""
     images = layers.image_input(c.image_size, c.channels, least=32)
-    x, features = layers.residual_trunk(images, c.blocks, c.width, c.bottleneck)
+    x, features = layers.residual_trunk(images, c.blocks, c.width, c.bottleneck, drop_path=c.drop_path)
     backbone = keras.Model(images, {"map": x, **features}, name="resnet")
     return heads.classify(backbone, c.classes, dropout=c.dropout)

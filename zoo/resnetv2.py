@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import TENSORFLOW, Rule, Source
 
 
@@ -71,7 +72,10 @@ NPZ = Source(  # the release of BiT
 )
 
 
-@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL)
+SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout": Range(0.0, 0.5)}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL, space=SPACE)
 def resnetv2(c):
     """Returns the functional model of the configuration `c`, whose map is normalised and its stages' are not."""
     images = layers.image_input(c.image_size, c.channels, least=32)

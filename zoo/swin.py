@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import Rule, Source, grid_rows, stacked
 
 
@@ -113,7 +114,10 @@ class PatchMerging(keras.layers.Layer):
         return (shape[0], *(None if side is None else -(-side // 2) for side in shape[1:3]), self.width)
 
 
-@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL)
+SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "drop_path": Range(0.0, 0.5)}
+
+
+@register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def swin(c):
     """Returns the functional model of the configuration `c`, which pads images and maps of any size where it must."""
     if len(c.heads) != len(c.blocks):

@@ -1,7 +1,7 @@
 """The Vision Transformer: Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words" (arXiv 2010.11929).
 
 Its later forms are options: mean pooling, registers, LayerScale, rotary positions, CLIP's norm before the blocks,
-and the hybrids, whose patches are cut from the map of a residual network.
+a convolutional stem, and the hybrids, whose patches are cut from the map of a residual network.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import heads, layers, register
+from keras_vit.spaces import Range, Times
 from keras_vit.weights import vit_names
 
 
@@ -20,7 +21,8 @@ class ViT:
     depth: int  # blocks
     heads: int
     hidden: int  # width of a block's MLP
-    patch: int | tuple[int, int] = 16  # of the images, or of the trunk's map
+    patch: int | tuple[int, int] = 16  # of the images, or of the map of the stem or trunk
+    stem: tuple[int, ...] = ()  # widths of 3x3 convolutions of stride 2 before the patches
     trunk: tuple[int, ...] | None = None  # a hybrid's blocks of each stage, () for the stem alone
     image_size: int | tuple[int, int] | None = 224  # None for any
     native_size: int | tuple[int, int] = 224  # whose grid the position table keeps when image_size is None
@@ -90,10 +92,16 @@ VARIANTS = {
     "r50-l32-384": row(*L, 1, 384, trunk=(3, 4, 6, 3)),
 }  # fmt: skip
 SMALL = row(24, 3, 3, 40, 8, (32, 32))
+SPACE = {
+    "depth": Times((0.5, 1, 1.5)),
+    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "patch": Times((0.5, 1, 2)),
+    "drop_path": Range(0.0, 0.3),
+}
 SOURCES = {"timm": vit_names.TIMM, "npz": vit_names.NPZ, "huggingface": vit_names.hugging_face("vit.", "")}
 
 
-@register(VARIANTS, sources=SOURCES, small=SMALL)
+@register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
 def vit(c):
     """Returns the functional model of the configuration `c`."""
     return transformer(c, "vit")
@@ -135,11 +143,15 @@ def transformer(c, name):
 def _cells(c):
     """Returns the input and the map of its patches, with positions where a table holds them."""
     patch = layers.pair(c.patch, "patch")
-    stride = 1 if c.trunk is None else layers.trunk_stride(c.trunk)
+    if c.stem and c.trunk is not None:
+        raise ValueError(f"stem={c.stem} and trunk={c.trunk} both stand before the patches; give one of them")
+    stride = 2 ** len(c.stem) if c.trunk is None else layers.trunk_stride(c.trunk)
     step = (patch[0] * stride, patch[1] * stride)
     images = cells = layers.image_input(c.image_size, c.channels, multiple=step)
     if c.trunk is not None:
         cells, _ = layers.residual_trunk(images, c.trunk, groups=32, padding="same")
+    elif c.stem:
+        cells = layers.convolutional_stem(images, c.stem)
     name = "embed" if c.trunk is None else "project"
     cells = layers.PatchEmbed(c.width, patch, use_bias=not c.pre_norm, name=name)(cells)
     if c.position == "learned":

@@ -145,7 +145,7 @@ def _needs_token(model):
 
 def _needs_distributions(model):
     if any(getattr(getattr(layer, "attention", None), "talking_heads", False) for layer in model.layers):
-        return "the rows of its talking heads are no shares, so they can't be multiplied as such"
+        return "the rows of its talking heads are no shares"
     return _needs_attention(model)
 
 

@@ -3,10 +3,12 @@
 import numpy as np
 from keras import ops
 
+from keras_vit.analysis.cells import layers_before_head
 from keras_vit.analysis.similarity import Similarity
-from keras_vit.taps import list_taps, tap
+from keras_vit.taps import reduced
 
 KERNELS = ("linear", "rbf")
+_COLUMNS = 2**16  # of features that exist in float64 at once
 
 
 class MinibatchCKA:
@@ -35,40 +37,62 @@ class MinibatchCKA:
 
         Raises ValueError for fewer than 4 images, of which the estimator has no value.
         """
+        self.update_grams([self.gram(each) for each in first], [self.gram(each) for each in second])
+
+    def update_grams(self, first, second):
+        """Takes what `gram` makes of each layer, (n, n), so that the representations needn't all exist at once."""
         counts = {len(each) for each in (*first, *second)}
-        if len(counts) != 1 or min(counts) < 4:
-            raise ValueError(f"a minibatch is the same 4 images or more for every layer, not {sorted(counts)}")
+        if len(counts) != 1:
+            raise ValueError(f"a minibatch is the same images for every layer, not {sorted(counts)}")
         count = counts.pop()
-        one, other = (np.stack([self._gram(each).ravel() for each in side]) for side in (first, second))
+        one, other = (np.stack([each.ravel() for each in side]) for side in (first, second))
         scale = 1.0 / (count * (count - 3))
         self.across += scale * one @ other.T
         self.first += scale * np.einsum("ij,ij->i", one, one)
         self.second += scale * np.einsum("ij,ij->i", other, other)
         self.batches += 1
 
-    def result(self):
+    def result(self, undefined=None):
         """Returns CKA (rows, columns); it is unbiased, so what is independent may lie a little below 0.
 
-        Raises ValueError where a layer gave the same for all images of every minibatch, and before any minibatch.
+        A layer that gave the same for all images of every minibatch has none: `undefined` takes its place, or
+        ValueError is raised, as it is before any minibatch.
         """
         if not self.batches:
             raise ValueError("no minibatch was taken yet")
         for side in (self.first, self.second):
-            if not (side > 0).all():
+            if undefined is None and not (side > 0).all():
                 raise ValueError(f"layers {np.flatnonzero(side <= 0).tolist()} tell no image from another")
-        return self.across / np.sqrt(self.first[:, None] * self.second)
+        scale = np.sqrt(self.first[:, None] * self.second)
+        blank = np.full(scale.shape, np.nan if undefined is None else undefined)
+        return np.divide(self.across, scale, out=blank, where=scale > 0)
 
-    def _gram(self, features):
-        """Returns the U-centred Gram matrix of one layer's representations (n, ...)."""
-        x = np.asarray(features, "float64").reshape(len(features), -1)
-        x = x - x.mean(axis=0)  # HSIC doesn't change, but a mean of 100 would eat the digits of the products
-        gram = x @ x.T
-        if self.kernel == "rbf":
+    def gram(self, features):
+        """Returns the U-centred Gram matrix (n, n) of one layer's representations (n, ...) of one minibatch.
+
+        Raises ValueError for fewer than 4 images, of which the estimator has no value.
+        """
+        if len(features) < 4:
+            raise ValueError(f"a minibatch is 4 images or more, not {len(features)}")
+        gram = _products(np.asarray(features).reshape(len(features), -1))
+        if self.kernel == "rbf" and gram.any():  # where all rows are alike any bandwidth is 0
             squares = np.diag(gram)
             distances = np.maximum(squares[:, None] + squares - 2 * gram, 0)
-            median = np.median(distances[np.triu_indices(len(x), 1)])
+            median = np.median(distances[np.triu_indices(len(gram), 1)])
             gram = np.exp(-distances / (2 * self.bandwidth**2 * (median or 1.0)))
         return _u_centred(gram)
+
+
+def _products(features):
+    """Returns the products of each two rows of `features` (n, D), without the mean row, in float64."""
+    gram = np.zeros((len(features),) * 2)
+    for i in range(0, features.shape[1], _COLUMNS):
+        x = features[:, i : i + _COLUMNS].astype("float64")
+        # HSIC doesn't change, but a mean of 100 would eat the digits of the products; rows that are all alike leave 0
+        x -= x[:1].copy()
+        x -= x.mean(axis=0)
+        gram += x @ x.T
+    return gram
 
 
 def _u_centred(gram):
@@ -83,42 +107,72 @@ def _u_centred(gram):
 
 
 def compare(
-    first, second, images, *, layers=(None, None), second_images=None, batch=64, kernel="linear", bandwidth=1.0
+    first,
+    second,
+    images,
+    *,
+    layers=(None, None),
+    second_images=None,
+    batch=64,
+    kernel="linear",
+    bandwidth=1.0,
+    repeats=1,
+    seed=0,
 ):
-    """Returns the CKA of every pair of taps of two models on the same images, as a Similarity, in one pass.
+    """Returns the CKA of every pair of taps of two models on the same images, as a Similarity.
 
     `images` is an array (count, H, W, C), or an iterable of minibatches: arrays, or {"image", "id"}. Models that take
     images of different size or normalisation get `second_images`, of the same images: then both must be minibatches
     with "id", which are compared. `layers` names the taps of either model, by default its blocks, stages,
     norms and head. A last minibatch of another size is left out, for the average over minibatches would give its
-    images another weight. Raises ValueError where the models don't see the same images.
+    images another weight. With `repeats` that is done so many times, an array shuffled anew by `seed` each time, and
+    the mean and the standard deviation are returned; an iterable must shuffle itself.
+    No more than the outputs of the layers of one model and the parts of one of its blocks exist at once.
+    Raises ValueError where the models don't see the same images, and where repeats see the same minibatches.
     """
-    names = [_taps(model, chosen) for model, chosen in zip((first, second), layers, strict=True)]
-    tapped = [tap(model, chosen) for model, chosen in zip((first, second), names, strict=True)]
+    names = [
+        layers_before_head(model) if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
+        for model, chosen in zip((first, second), layers, strict=True)
+    ]
     same = first is second and names[0] == names[1] and second_images is None
-    cka = MinibatchCKA(len(names[0]), len(names[1]), kernel, bandwidth)
-    size = None
-    for one, other in _pairs(images, second_images, batch):
-        size = size or len(one)
-        if len(one) != size:
-            continue
-        found = [_values(tapped[0], one, names[0])]
-        found.append(found[0] if same else _values(tapped[1], other, names[1]))
-        cka.update(*found)
-    return Similarity(tuple(names[0]), tuple(names[1]), cka.result(), (first.name, second.name))
+    found, start = [], None
+    for order in _orders(images, second_images, batch, repeats, seed):
+        cka, size = MinibatchCKA(len(names[0]), len(names[1]), kernel, bandwidth), None
+        grams = [_grams(cka, model, each) for model, each in zip((first, second), names, strict=True)]
+        for one, other in _pairs(images if order is None else images[order], second_images, batch):
+            if size is None and found and np.array_equal(start, one):
+                raise ValueError("a repeat begins with the minibatch of another: shuffle the images anew in each pass")
+            size, start = size or len(one), one if start is None else start
+            if len(one) == size:
+                rows = grams[0](one)
+                cka.update_grams(rows, rows if same else grams[1](other))
+        found.append(cka.result())
+    spread = np.std(found, axis=0, ddof=1) if repeats > 1 else None
+    models = (first.name, second.name)
+    return Similarity(tuple(names[0]), tuple(names[1]), np.mean(found, axis=0), models, spread, repeats)
 
 
-def _taps(model, chosen):
-    """Returns the taps of `model` to compare: `chosen`, or the outputs of its layers."""
-    if chosen is not None:
-        return [chosen] if isinstance(chosen, str) else list(chosen)
-    layers = {layer.name for layer in model.layers}
-    return [name for name in list_taps(model) if name in layers and name not in ("head", "head_dist", "logits")]
+def _grams(cka, model, names):
+    """Returns a function from images to the Gram matrix of each tap, made as soon as the model has computed it."""
+    run = reduced(model, names, lambda name, x: cka.gram(ops.convert_to_numpy(ops.cast(x, "float32"))))
+    return lambda images: list(run(images).values())
 
 
-def _values(tapped, images, names):
-    found = tapped(images, training=False)
-    return [ops.convert_to_numpy(ops.cast(found[name], "float32")) for name in names]
+def _orders(images, second_images, batch, repeats, seed):
+    """Yields for each repeat in which order an array of images is taken, None for as it is."""
+    if repeats < 1:
+        raise ValueError(f"repeats is at least 1, not {repeats!r}")
+    if repeats == 1:
+        yield None
+        return
+    for each in (images, second_images):
+        if hasattr(each, "__next__"):
+            raise ValueError("an iterator has one pass; give what can be iterated over for each of the repeats")
+    if hasattr(images, "shape") and len(images) <= batch:
+        raise ValueError(f"one minibatch of {batch} holds all {len(images)} images, so repeats can't differ")
+    rng = np.random.default_rng(seed)
+    for _ in range(repeats):
+        yield rng.permutation(len(images)) if hasattr(images, "shape") else None
 
 
 def _pairs(images, second_images, batch):

@@ -89,3 +89,38 @@ def _gradients(function, points):
     points = [point.requires_grad_() for point in points]
     found = torch.autograd.grad(function(points), points, allow_unused=True, materialize_grads=True)
     return [each.detach().cpu() for each in found]
+
+
+def pullback(function, point):
+    """Returns the tensor function(point) and what maps a cotangent of its shape to the gradient at `point`, in float64.
+
+    The second may be called many times, each at the cost of a backward pass.
+    """
+    backend = keras.backend.backend()
+    point = ops.convert_to_tensor(point)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(point)
+            value = function(point)
+        return value, lambda cotangent: np.asarray(
+            tape.gradient(value, point, output_gradients=cotangent, unconnected_gradients="zero"), "float64"
+        )
+    if backend == "jax":
+        import jax
+
+        value, pull = jax.vjp(function, point)
+        return value, lambda cotangent: np.asarray(pull(cotangent)[0], "float64")
+    import torch
+
+    point = point.detach().requires_grad_()
+    value = function(point)
+
+    def pull(cotangent):
+        (found,) = torch.autograd.grad(
+            value, point, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        return np.asarray(found.detach().cpu(), "float64")
+
+    return value, pull

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from keras_vit import backend
+from keras_vit.analysis.writing import new_figure, write_figure
 
 
 def attention_picture(path, images, maps, titles):
     """Writes a PNG to `path`: each image (H, W) or (H, W, 3), over it its map (h, w), and `titles` above."""
-    pyplot = _pyplot()
     count = len(images)
-    figure, axes = pyplot.subplots(2, count, figsize=(1.5 * count + 1.1, 3.3), squeeze=False, layout="constrained")
+    figure, axes = new_figure(2, count, (1.5 * count + 1.1, 3.3))
     top = max(float(np.max(each)) * each.size for each in maps)
     for column, (image, seen, title) in enumerate(zip(images, maps, titles, strict=True)):
         image = np.squeeze(np.asarray(image))
@@ -28,10 +27,4 @@ def attention_picture(path, images, maps, titles):
     bar = figure.colorbar(shown, ax=axes[1, :], shrink=0.9, pad=0.01)
     bar.set_label("× even share", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def _pyplot():
-    backend.load("matplotlib").use("Agg")
-    return backend.load("matplotlib.pyplot")
+    write_figure(path, figure, dpi=110)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 _RGB_ONLY = (b"BM", b"GI", b"RI")  # first bytes of BMP, GIF and WebP, which TensorFlow decodes to RGB alone
@@ -81,6 +82,13 @@ class Preprocessing:
         """Turns float32 of 0 to 255 into (image / 255 - mean) / std, and states its shape."""
         image = (image / 255.0 - tf.constant(self.mean)) / tf.constant(self.std)
         return tf.ensure_shape(image, (*self.image_size, self.channels))
+
+    def denormalize(self, images):
+        """Turns the NumPy array of images (..., channels) that `normalize` gave back into float32 of 0 to 255.
+
+        What lies beyond, such as the noise of erased boxes, is cut off.
+        """
+        return np.clip((images * self.std + self.mean) * 255.0, 0.0, 255.0).astype("float32")
 
 
 def _decode(encoded, channels):

@@ -31,7 +31,8 @@ class Source:
     def examples(self, split, seed=None):
         """Returns a tf.data.Dataset of {"image": encoded bytes, "label": int64, "id": string} scalars.
 
-        The order is always the same; with `seed`, an int64 that may be a tensor, it is the shuffled one of
+        Where the data set has an image called "mask" beside each, such as the place of the object, its encoded bytes
+        come too. The order is always the same; with `seed`, an int64 that may be a tensor, it is the shuffled one of
         that seed. Raises DataError for an unknown split.
         """
         if split not in self.sizes:
@@ -59,7 +60,7 @@ class Source:
 
 
 def open_source(name, *, data_dir=None, seed=0, validation=0.1):
-    """Opens the Source called "digits", any name of TensorFlow Datasets, or "folder:PATH".
+    """Opens the Source called "digits", "digits_on_photos", any name of TensorFlow Datasets, or "folder:PATH".
 
     `data_dir` is where TensorFlow Datasets keeps prepared data; a data set that is not there yet is
     downloaded into it. The share `validation` of the training images is held out where the source has no

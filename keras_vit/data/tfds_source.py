@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit import backend
-from keras_vit.data import digits  # noqa: F401  (the import gives TensorFlow Datasets the name "digits")
+from keras_vit.data import composite, digits  # noqa: F401  (the import gives TensorFlow Datasets their names)
 from keras_vit.data.corrupt import DataError
 from keras_vit.data.prepare import prepare, quiet
 from keras_vit.data.source import Source
@@ -29,6 +29,8 @@ def open_tfds(name, *, data_dir=None, validation=0.1):
     depth = builder.info.features[image].shape[-1]
     infos = builder.info.splits
     sizes = {split: infos[part].num_examples for split, part in parts.items()}
+    features = builder.info.features
+    mask = ["mask"] if "mask" in features and isinstance(features["mask"], tfds.features.Image) else []
 
     def read(split, shuffle):
         reading = tfds.ReadConfig(
@@ -37,7 +39,9 @@ def open_tfds(name, *, data_dir=None, validation=0.1):
             shuffle_seed=shuffle,
             shuffle_reshuffle_each_iteration=False,
         )
-        decoders = tfds.decode.PartialDecoding({image: True, label: True}, decoders={image: tfds.decode.SkipDecoding()})
+        encoded = dict.fromkeys([image, *mask], tfds.decode.SkipDecoding())
+        wanted = dict.fromkeys([image, label, *mask], True)
+        decoders = tfds.decode.PartialDecoding(wanted, decoders=encoded)
         with quiet():
             dataset = builder.as_dataset(
                 split=parts[split], decoders=decoders, read_config=reading, shuffle_files=shuffle is not None
@@ -47,9 +51,12 @@ def open_tfds(name, *, data_dir=None, validation=0.1):
             mean = max(1, (whole.num_bytes or 0) // whole.num_examples)
             buffer = max(1, min(sizes[split], _SHUFFLE_BYTES // mean))
             dataset = dataset.shuffle(buffer, seed=shuffle, reshuffle_each_iteration=False)
-        return dataset.map(
-            lambda row: {"image": row[image], "label": tf.cast(row[label], "int64"), "id": row["tfds_id"]}
-        )
+
+        def example(row):
+            given = {"image": row[image], "label": tf.cast(row[label], "int64"), "id": row["tfds_id"]}
+            return given | {name: row[name] for name in mask}
+
+        return dataset.map(example)
 
     labels = tuple(builder.info.features[label].names)
     return Source(name, labels, 1 if depth == 1 else 3, sizes, read)

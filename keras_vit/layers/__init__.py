@@ -16,6 +16,7 @@ from keras_vit.layers.position import PositionEmbedding  # noqa: E402
 from keras_vit.layers.relative import RelativePositionBias  # noqa: E402
 from keras_vit.layers.residual import DropPath, LayerScale  # noqa: E402
 from keras_vit.layers.rotary import RotaryPosition  # noqa: E402
+from keras_vit.layers.stem import convolutional_stem  # noqa: E402
 from keras_vit.layers.tokens import ClassToken, ToMap, ToTokens  # noqa: E402
 from keras_vit.layers.trunk import ResidualBlock, residual_trunk, trunk_stride  # noqa: E402
 from keras_vit.layers.window import WindowAttention  # noqa: E402
@@ -39,6 +40,7 @@ __all__ = [
     "ToTokens",
     "TransformerBlock",
     "WindowAttention",
+    "convolutional_stem",
     "image_input",
     "normalisation",
     "pad_to_multiple",

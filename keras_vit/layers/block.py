@@ -80,20 +80,31 @@ class TransformerBlock(keras.layers.Layer):
         x = x + self._branch(widened, self.scale2, self.drop_path2, training)
         return x if read is None else ops.concatenate([x, read], axis=1)
 
-    parts = ("norm1", "query", "key", "value", "attention", "attended", "residual", "norm2", "mlp")
+    parts = (
+        "norm1", "query", "key", "value", "attention", "attended", "branch1", "residual", "norm2", "mlp", "branch2",
+    )  # fmt: skip
+    # {name: (what skips the branch, what it adds)}, both of `parts`; None is the block's input
+    branches = {"attention": (None, "branch1"), "mlp": ("residual", "branch2")}
 
     def inside(self, x, bias=None, rotary=None):
         """Returns {name: tensor} of `parts`, what this block computes on the way from its input `x` to its output.
 
-        "query" to "attended" are those of the attention's `inside`, "residual" is the sum after it, and "mlp"
-        the hidden activations of the MLP. With `queries`, what follows the attention holds only these tokens.
+        "query" to "attended" are those of the attention's `inside`, "branch1" is what its LayerScale makes of it,
+        "residual" the sum with `x`, "mlp" the hidden activations of the MLP, and "branch2" what is added in the end.
+        With `queries`, what follows the attention holds only these tokens.
         """
         norm1 = self.norm1(x)
         found = self.attention.inside(norm1, bias, rotary)
         x = x if self.queries is None else x[:, : self.queries]
-        residual = x + self._branch(found["attended"], self.scale1, self.drop_path1, False)
+        branch1 = self._branch(found["attended"], self.scale1, self.drop_path1, False)
+        residual = x + branch1
         norm2 = self.norm2(residual)
-        return {**found, "norm1": norm1, "residual": residual, "norm2": norm2, "mlp": self.mlp.widened(norm2)}
+        widened = self.mlp.widened(norm2)
+        branch2 = self._branch(self.mlp.fc2(widened), self.scale2, self.drop_path2, False)
+        return {
+            **found, "norm1": norm1, "branch1": branch1, "residual": residual, "norm2": norm2, "mlp": widened,
+            "branch2": branch2,
+        }  # fmt: skip
 
     def compute_output_shape(self, shape):
         return shape

@@ -82,19 +82,29 @@ class MixerBlock(keras.layers.Layer):
     @property
     def parts(self):
         """The names of what `inside` gives; a linear layer over the tokens has nothing hidden."""
-        return ("norm1", *(() if self.token_hidden is None else ("token_mlp",)), "residual", "norm2", "mlp")
+        hidden = () if self.token_hidden is None else ("token_mlp",)
+        return ("norm1", *hidden, "branch1", "residual", "norm2", "mlp", "branch2")
+
+    branches = {"tokens": (None, "branch1"), "mlp": ("residual", "branch2")}  # as in TransformerBlock
 
     def inside(self, x):
         """Returns {name: tensor} of `parts`, what this block computes on the way from its input `x` to its output.
 
-        "token_mlp" (B, D, token_hidden) and "mlp" (B, N, hidden) are hidden activations.
+        "token_mlp" (B, D, token_hidden) and "mlp" (B, N, hidden) are hidden activations, "branch1" and "branch2" what
+        is added.
         """
         norm1 = self.norm1(x)
         turned = ops.swapaxes(norm1, 1, 2)
         mixed = ops.swapaxes(self.tokens(turned), 1, 2)
-        residual = x + self._branch(mixed, self.scale1, self.drop_path1, False)
+        branch1 = self._branch(mixed, self.scale1, self.drop_path1, False)
+        residual = x + branch1
         norm2 = self.norm2(residual)
-        found = {"norm1": norm1, "residual": residual, "norm2": norm2, "mlp": self.mlp.widened(norm2)}
+        widened = self.mlp.widened(norm2)
+        branch2 = self._branch(self.mlp.fc2(widened), self.scale2, self.drop_path2, False)
+        found = {
+            "norm1": norm1, "branch1": branch1, "residual": residual, "norm2": norm2, "mlp": widened,
+            "branch2": branch2,
+        }  # fmt: skip
         return found if self.token_hidden is None else {**found, "token_mlp": self.tokens.widened(turned)}
 
     def compute_output_shape(self, shape):

@@ -3,6 +3,7 @@
 import keras
 
 from keras_vit.layers.convolution import EdgePadding2D, convolution, normalisation
+from keras_vit.layers.residual import DropPath
 
 
 @keras.saving.register_keras_serializable("keras_vit")
@@ -12,10 +13,21 @@ class ResidualBlock(keras.layers.Layer):
     D is `width`, or 4 * `width` for a bottleneck, whose stride sits on its 3x3 convolution. Where the
     shapes differ a 1x1 convolution carries the map over. He et al. 2016 (arXiv 1512.03385), or with
     `preactivation` "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027). With `groups` the
-    normalisation is GroupNorm and the convolutions standardise their weights. `padding` as in `convolution`.
+    normalisation is GroupNorm and the convolutions standardise their weights. `padding` as in `convolution`,
+    `drop_path` as in DropPath.
     """
 
-    def __init__(self, width, stride=1, bottleneck=True, preactivation=False, groups=None, padding="even", **kwargs):
+    def __init__(
+        self,
+        width,
+        stride=1,
+        bottleneck=True,
+        preactivation=False,
+        groups=None,
+        padding="even",
+        drop_path=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.width = width
         self.stride = stride
@@ -23,6 +35,7 @@ class ResidualBlock(keras.layers.Layer):
         self.preactivation = preactivation
         self.groups = groups
         self.padding = padding
+        self.drop_path = DropPath(drop_path, name="drop_path", dtype=self.dtype_policy)
         self.relu = keras.layers.ReLU(name="relu", dtype=self.dtype_policy)
 
     def build(self, shape):
@@ -52,21 +65,31 @@ class ResidualBlock(keras.layers.Layer):
             for part in parts:
                 part.build(now)
                 now = part.compute_output_shape(now)
+        self.drop_path.build(self.compute_output_shape(shape))
 
     def call(self, x, training=None):
         started = _run(self.start, x, training)
         carried = _run(self.carried, started, training) if self.carried else x
-        both = carried + _run(self.branch, started, training)
+        both = carried + self.drop_path(_run(self.branch, started, training), training=training)
         return both if self.preactivation else self.relu(both)
 
     @property
     def parts(self):
         """The names of what `inside` gives."""
-        return tuple(f"{what}{i}" for i in range(1, 4 if self.bottleneck else 3) for what in ("conv", "norm"))
+        count = 3 if self.bottleneck else 2
+        return (*(f"{what}{i}" for i in range(1, count + 1) for what in ("conv", "norm")), "carried")
+
+    @property
+    def branches(self):
+        """As in TransformerBlock."""
+        return {"convolution": ("carried", self.branch[-1].name)}
 
     def inside(self, x):
-        """Returns {name: map} of `parts`, the convolutions and normalisations of the branch of input `x`."""
-        found = {}
+        """Returns {name: map} of `parts`, the convolutions and normalisations of the branch of input `x`.
+
+        "carried" is what the branch is added to: `x`, or where the shapes differ its convolution.
+        """
+        found = {"carried": _run(self.carried, _run(self.start, x, False), False) if self.carried else x}
         for part in (*self.start, *self.branch):
             x = _run([part], x, False)
             found[part.name] = x
@@ -90,12 +113,15 @@ def _run(parts, x, training):
     return x
 
 
-def residual_trunk(images, blocks, width=64, bottleneck=True, preactivation=False, groups=None, padding="zeros"):
+def residual_trunk(
+    images, blocks, width=64, bottleneck=True, preactivation=False, groups=None, padding="zeros", drop_path=0.0
+):
     """Returns the last map of a residual network and {"stage_i": map} of its stages, one for each of `blocks`.
 
     Each stage has so many blocks, and is half as large and twice as wide as the one before; the stem is a
     quarter of the images' size. Options as in ResidualBlock. `padding` is that of the stem's pooling:
-    "zeros" or "edge" on all sides, or "same" for TensorFlow's there and in all convolutions.
+    "zeros" or "edge" on all sides, or "same" for TensorFlow's there and in all convolutions. `drop_path` is that
+    of the last block; it grows linearly from 0.
     """
     inside = "same" if padding == "same" else "even"
     x = images
@@ -107,12 +133,12 @@ def residual_trunk(images, blocks, width=64, bottleneck=True, preactivation=Fals
     if padding != "same":
         x = (EdgePadding2D if padding == "edge" else keras.layers.ZeroPadding2D)(name="embed_pool_pad")(x)
     x = keras.layers.MaxPooling2D(3, 2, "same" if padding == "same" else "valid", name="embed_pool")(x)
-    features = {}
+    features, last = {}, max(sum(blocks) - 1, 1)
     for i, count in enumerate(blocks):
         for j in range(count):
-            stride = 2 if i and not j else 1
+            stride, drop = 2 if i and not j else 1, drop_path * (sum(blocks[:i]) + j) / last
             name = f"stage_{i}_block_{j}"
-            x = ResidualBlock(width * 2**i, stride, bottleneck, preactivation, groups, inside, name=name)(x)
+            x = ResidualBlock(width * 2**i, stride, bottleneck, preactivation, groups, inside, drop, name=name)(x)
         x = features[f"stage_{i}"] = keras.layers.Identity(name=f"stage_{i}")(x)
     return x, features
 

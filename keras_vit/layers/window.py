@@ -94,6 +94,12 @@ class WindowAttention(keras.layers.Layer):
         cells = _split(self._arranged(numbers, window, shift), window)
         return ops.convert_to_numpy(cells)[..., 0] - 1
 
+    def apart(self, size):
+        """Returns which cells of each window may not see each other on a map of `size` (h, w), (windows, N, N)."""
+        window, shift = self._fits(size)
+        full = tuple(-(-side // step) * step for side, step in zip(size, window, strict=True))
+        return ops.convert_to_numpy(self._apart(size, full, window, shift))
+
     def _fits(self, size):
         """Returns the window and the shift on a map of `size`."""
         fits = [_fit(side, window, self.shift) for side, window in zip(size, self.window, strict=True)]

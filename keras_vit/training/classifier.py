@@ -73,10 +73,10 @@ def kept(model):
     return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
 
 
-def measurer(model, options):
+def measurer(model, options, metrics=()):
     """Returns a Trainer of `model`, one that is kept, compiled to measure it and not to train."""
     trainer = Trainer(model)
-    trainer.compile(loss=_loss(dataclasses.replace(options, teacher=None)), metrics=["accuracy"])
+    trainer.compile(loss=_loss(dataclasses.replace(options, teacher=None)), metrics=["accuracy", *metrics])
     return trainer
 
 

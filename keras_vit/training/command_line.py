@@ -47,14 +47,15 @@ KeyValues = Annotated[
 def parse(presets, description, arguments=None, about=None):
     """Returns the options of the preset or the file of options named in `arguments`, those given beside it changed.
 
-    `presets` maps names to instances of one dataclass with the fields `model` and `model_options`; the first is
-    the default. `about` maps the same names to what is shown of a preset with --help. The dataclass' bases, if it has
-    any, are the groups of the help. Model options add to the preset's own, which no other model is given.
+    `presets` maps names to instances of one dataclass, the first the default. `about` maps the same names to what is
+    shown of a preset with --help. The dataclass' bases, if it has any, are the groups of the help. Where it has the
+    fields `model` and `model_options`, model options add to the preset's own, which no other model is given.
     """
     chosen, start, rest = _start(presets, arguments)
     module = sys.modules["__main__"].__spec__
+    has_model = hasattr(start, "model_options")
     given = tyro.cli(
-        _grouped(type(start), dataclasses.replace(start, model_options={})),
+        _grouped(type(start), dataclasses.replace(start, model_options={}) if has_model else start),
         prog=f"python -m {module.name}" if module else None,
         description=_description(description, presets, chosen, about),
         args=rest,
@@ -64,6 +65,8 @@ def parse(presets, description, arguments=None, about=None):
     for group in vars(given).values():
         values |= {field.name: getattr(group, field.name) for field in dataclasses.fields(group)}
     options = type(start)(**values)
+    if not has_model:
+        return options
     own = start.model_options if options.model == start.model else {}
     return dataclasses.replace(options, model_options=own | options.model_options)
 
@@ -135,7 +138,7 @@ def _shown(hint, value):
 
 
 def run(train, presets, description, about=None):
-    """Trains as the command line says."""
+    """Trains, or what `train` does, as the command line says."""
     options = parse(presets, description, about=about)
     answering(lambda: train(options))
 

@@ -33,3 +33,8 @@ def write_json(path, value):
     """Writes `value` to `path` as indented JSON."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Returns the value that the JSON file `path` holds."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

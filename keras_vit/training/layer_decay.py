@@ -2,6 +2,7 @@
 
 import re
 
+_STEM = re.compile(r"conv_\d+(_norm)?")  # what a convolutional stem makes of pixels
 _FIRST = {"embed", "embed_norm", "pre_norm", "position", "class_token", "distillation_token", "registers"}
 _LAST = {"norm", "fc_norm", "head", "head_dist"}
 _BLOCK = re.compile(r"block_(\d+)|stage_(\d+)_block_(\d+)|class_block_(\d+)")
@@ -31,7 +32,7 @@ def _block_order(name):
 
 
 def _depth(name, place, model):
-    if name in _FIRST:
+    if name in _FIRST or _STEM.fullmatch(name):
         return 0
     if name in _LAST:
         return len(place) + 1

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+from keras_vit.training import profiling
 from keras_vit.training.command_line import KeyValues
 
 
@@ -14,6 +15,8 @@ class Images:
     """digits, folder:PATH with one folder of images a class, or a name of tensorflow-datasets"""
     data_dir: str | None = None
     """where tensorflow-datasets keeps its files; its own place unless given"""
+    train_share: float = 1.0
+    """part of the training and validation images that is used; all test images are"""
     image_size: int | tuple[int, int] | None = None
     """pixels that images are brought to; the model's own unless given"""
     crop: float | None = None
@@ -112,6 +115,8 @@ class Record:
     """start over: remove what an earlier run wrote to the folder"""
     save_every: int = 1000
     """steps between two saved states; the end of each epoch is saved too"""
+    profile: str | None = None
+    """steps to record for TensorBoard's profiler: a count, or FIRST,LAST"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,7 +124,7 @@ class Options(Images, Network, Learning, Machine, Record):
     """What to train on what, and how: every option of the command line."""
 
 
-def check(o):
+def check_values(o):
     """Raises ValueError where an option can't be met, whatever the data and the model."""
     if o.epochs < 1 or not 0 <= o.warmup_epochs < o.epochs:
         raise ValueError(f"{o.warmup_epochs} warmup_epochs do not fit into {o.epochs} epochs")
@@ -136,6 +141,8 @@ def check(o):
         raise ValueError(f"ema is a share between 0 and 1 such as 0.9999, not {o.ema}")
     if o.target_threshold is not None and (o.loss != "sigmoid" or not 0 <= o.target_threshold < 1):
         raise ValueError(f"target_threshold={o.target_threshold} goes with loss='sigmoid', from 0 to below 1")
+    if o.profile is not None:
+        profiling.steps_of(o.profile)
     if o.teacher is not None and (o.loss != "softmax" or o.lora is not None):
         raise ValueError("a teacher goes with loss='softmax' and without lora")
     if o.lora is not None and (o.freeze is not None or o.head_epochs):

@@ -1,24 +1,28 @@
 """Shows how far a training has come."""
 
+import datetime
 import sys
 import time
 
 import keras
-from rich import console, progress, text
+from rich import console, progress, table, text
 
 LINES = 20  # that a whole run prints where there is no terminal
+PAUSE = 0.1  # seconds between two looks at the figures: reading them takes time from short steps
 
 
 class ShowProgress(keras.callbacks.Callback):
     """A bar over the whole run on a terminal, else a line every few epochs.
 
     `epochs` of `steps` steps of `batch` images are shown; `rows` are those of the epochs done before, and `step` of the
-    next one are done too.
+    next one are done too. Both tell loss, accuracy on the validation images, learning rate, images per second and the
+    time left.
     """
 
     def __init__(self, epochs, steps, batch, rows=(), step=0):
         super().__init__()
         self.epochs, self.steps, self.batch = epochs, steps, batch
+        self._before = len(rows)  # epochs done
         self._done = step  # in the epoch under way, before the process began
         self.accuracy = rows[-1]["val_accuracy"] if rows else None
         self.console = console.Console(file=sys.stdout)
@@ -26,10 +30,17 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._begin = time.monotonic()
+        self._shown = -PAUSE
         if self.console.is_terminal:
-            columns = (progress.BarColumn(bar_width=10), _Figures(), progress.TimeRemainingColumn())
-            self.bar = progress.Progress(*columns, console=self.console)
-            self.task = self.bar.add_task("", total=self.epochs * self.steps, figures="starting")
+            bar = progress.BarColumn(bar_width=None, table_column=table.Column(ratio=1))  # what the figures leave
+            columns = (bar, _Figures(), progress.TimeRemainingColumn())
+            # the time left counts the pauses for validation only if it looks back further than one of them
+            options = {"console": self.console, "expand": True, "speed_estimate_period": 600}
+            self.bar = progress.Progress(*columns, **options)
+            total = self.epochs * self.steps
+            self.task = self.bar.add_task(
+                "", total=total, completed=self._before * self.steps + self._done, figures="starting"
+            )
             self.bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -37,18 +48,21 @@ class ShowProgress(keras.callbacks.Callback):
         self._first = getattr(self, "_first", epoch + self._done / self.steps)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._speed = (batch + 1 - self._done) * self.batch / (time.monotonic() - self._epoch_begin)
-        if self.bar:
+        now = time.monotonic()
+        self._speed = (batch + 1 - self._done) * self.batch / (now - self._epoch_begin)
+        if self.bar and (now - self._shown >= PAUSE or batch + 1 == self.steps):
+            self._shown = now
             done = self._epoch * self.steps + batch + 1
-            self.bar.update(self.task, completed=done, figures=self._figures(float(logs["loss"])))
+            self.bar.update(self.task, completed=done, figures=self._figures(float(logs["loss"]), "val"))
 
     def on_epoch_end(self, epoch, logs=None):
         self.accuracy, self._done = float(logs["val_accuracy"]), 0
         every = -(-self.epochs // LINES)
         if not self.bar and (epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0):
             took = time.monotonic() - self._begin
-            left = took / max(epoch + 1 - self._first, 1 / self.steps) * (self.epochs - epoch - 1)
-            print(f"{self._figures(float(logs['loss']))}  {left:.0f} s left", flush=True)
+            left = round(took / max(epoch + 1 - self._first, 1 / self.steps) * (self.epochs - epoch - 1))
+            figures = self._figures(float(logs["loss"]), "val accuracy")
+            print(f"{figures}  {datetime.timedelta(seconds=left)} left", flush=True)
 
     def on_train_end(self, logs=None):
         self.close()
@@ -58,9 +72,13 @@ class ShowProgress(keras.callbacks.Callback):
         if self.bar:
             self.bar.stop()
 
-    def _figures(self, loss):
-        held_out = "" if self.accuracy is None else f"  val accuracy {self.accuracy:.2%}"
-        return f"epoch {self._epoch + 1}/{self.epochs}  loss {loss:.4f}{held_out}  {self._speed:,.0f} images/s"
+    def _figures(self, loss, accuracy):
+        held_out = "" if self.accuracy is None else f"  {accuracy} {self.accuracy:.2%}"
+        rate = float(self.model.optimizer.learning_rate)
+        return (
+            f"epoch {self._epoch + 1}/{self.epochs}  loss {loss:.4f}{held_out}  lr {rate:.1e}  "
+            f"{self._speed:,.0f} images/s"
+        )
 
 
 class _Figures(progress.ProgressColumn):

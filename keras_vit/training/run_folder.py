@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_vit.training.files import replacing, write_json
 
 WRITER = "keras_vit"
-NO_CHANGE = ("output", "fresh", "strategy", "workers", "index", "steps_per_execution", "save_every")
+NO_CHANGE = ("output", "fresh", "profile", "strategy", "workers", "index", "steps_per_execution", "save_every")
 
 
 class RunError(ValueError):
@@ -33,6 +33,8 @@ class RunFolder:
         self.best = self.path / "best.keras"
         self.history = self.path / "history.csv"
         self.curves = self.path / "curves.png"
+        self.confusion = self.path / "confusion.csv"
+        self.confusion_picture = self.path / "confusion.png"
         self.tensorboard = self.path / "tensorboard"
         self.state = self.path / "state" / "latest.npz"
 
@@ -116,13 +118,14 @@ class RunFolder:
 
     def _remove_run(self):
         """Removes options.json last, so that a kill in between leaves a folder that is still a run's."""
-        ours = [self.result, self.best, self.history, self.curves, self.state]
+        ours = [self.result, self.best, self.history, self.curves, self.confusion, self.confusion_picture, self.state]
         ours += [each for each in self.path.glob("state/*") if re.fullmatch(r"(tmp-)?best-\d+\.keras", each.name)]
         ours += self.tensorboard.glob("*/events.out.tfevents.*")
+        ours += self.tensorboard.glob("*/plugins/profile/*/*.pb")
         for each in [*ours, self.options]:
             each.unlink(missing_ok=True)
             each.with_name(f"tmp-{each.name}").unlink(missing_ok=True)
-        for folder in (*self.tensorboard.glob("*/"), self.tensorboard, self.state.parent):
+        for folder in (*sorted(self.tensorboard.glob("**/"), reverse=True), self.state.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 

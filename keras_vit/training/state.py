@@ -28,6 +28,7 @@ class Progress:
     best: dict | None = None
     seconds: float = 0.0
     skipped: list = dataclasses.field(default_factory=list)  # ids of images that could not be read
+    started: str | None = None  # when, in UTC
 
     def history(self):
         """Returns the keras History of all these epochs, those before a restart as well."""

@@ -1,0 +1,81 @@
+"""Which cell of the image each number of a tap belongs to."""
+
+import dataclasses
+import re
+
+import numpy as np
+
+from keras_vit.analysis import flow
+from keras_vit.layers import ToTokens
+from keras_vit.taps import list_taps, node_of
+
+_BY_HEAD = re.compile(
+    r"(.*_)?(query|key|value|attention|token_mlp)_\d+"
+)  # parts of blocks whose second axis is no place
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """The grid of a tap, and how many tokens stand before its cells."""
+
+    grid: tuple[int, int]
+    prefix: int
+
+    def split(self, values):
+        """Returns values (B, N, ...) or (B, h, w, ...) as those of the prefix (B, P, ...) and the cells (B, h, w, ...).
+
+        Of an array without a batch give `values[None]`.
+        """
+        if values.shape[1:3] == self.grid and not self.prefix:
+            return values[:, :0, 0], values
+        return values[:, : self.prefix], values[:, self.prefix :].reshape(len(values), *self.grid, *values.shape[2:])
+
+
+def cells_of(model, images, name, shape):
+    """Returns the Cells of the tap called `name`, which gives tensors of `shape` on images of this size.
+
+    Raises ValueError for a tap whose numbers lie nowhere on the image.
+    """
+    shape = tuple(shape)
+    if not _BY_HEAD.fullmatch(name):
+        if len(shape) == 4:
+            return Cells(tuple(shape[1:3]), 0)
+        if len(shape) == 3 and any(isinstance(layer, ToTokens) for layer in model.layers):
+            grid = flow.token_grid(model, images)
+            prefix = shape[1] - grid[0] * grid[1]
+            if 0 <= prefix <= flow.prefix_of(model):
+                return Cells(grid, prefix)
+    raise ValueError(
+        f"{name!r} of {model.name} gives {('B', *shape[1:])}, no cells of a map; take a layer such as "
+        f"{', '.join(map(repr, layers_with_cells(model)[-2:])) or 'one of another model: none here has cells'}"
+    )
+
+
+def layers_before_head(model):
+    """Returns the taps of `model` that are outputs of its layers, up to its head."""
+    layers = {layer.name for layer in model.layers}
+    return [name for name in list_taps(model) if name in layers and name not in ("head", "head_dist", "logits")]
+
+
+def layers_with_cells(model):
+    """Returns the names of the layers of `model` that give a map or tokens, in the order of its graph."""
+    shapes = {name: node_of(model, model.get_layer(name)).output_tensors[0].shape for name in layers_before_head(model)}
+    return [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+
+
+def last_block(model):
+    """Returns the name of the last block of `model`, or where it has none of its last layer that has cells."""
+    names = layers_with_cells(model)
+    if not names:
+        raise ValueError(f"no layer of {model.name} gives a map or tokens")
+    return ([name for name in names if "block_" in name] or names)[-1]
+
+
+def check_images(model, images):
+    """Returns `images` as an array; ValueError unless they are (B, H, W, C) as `model` takes them."""
+    images = np.asarray(images)
+    wanted = tuple(model.input.shape[1:])
+    fits = images.ndim == 4 and len(images) > 0
+    if not fits or any(side not in (None, got) for side, got in zip(wanted, images.shape[1:], strict=True)):
+        raise ValueError(f"{model.name} takes images {('B', *wanted)}, not {images.shape}")
+    return images

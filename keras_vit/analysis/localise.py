@@ -1,0 +1,116 @@
+"""How well the cells of a layer still know which part of the image they came from."""
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+from keras_vit.analysis.cells import cells_of, check_images, last_block
+from keras_vit.analysis.cka import MinibatchCKA
+from keras_vit.analysis.writing import VERMILION, new_figure, write_csv, write_figure
+from keras_vit.taps import check_names, tap
+
+
+@dataclasses.dataclass(frozen=True)
+class Localisation:
+    """CKA of each token of a layer with each patch of the images; NaN where a patch is alike in all images."""
+
+    layer: str
+    patch: tuple[int, int]  # pixels
+    prefix: np.ndarray  # (P, rows, columns) of the tokens before the cells, the class token first
+    cells: np.ndarray  # (h, w, rows, columns)
+
+    def save_csv(self, path):
+        """Writes one line for each pair; cells have a row and column, other tokens a number."""
+        rows = [(self.layer, i, "", "", y, x, value) for (i, y, x), value in np.ndenumerate(self.prefix)]
+        rows += [(self.layer, "", *place, value) for place, value in np.ndenumerate(self.cells)]
+        header = (
+            "layer",
+            "token before the patches",
+            "row",
+            "column",
+            "row of the patch",
+            "column of the patch",
+            "cka",
+        )
+        write_csv(path, header, rows)
+
+
+def localisation(model, images, name=None, patch=None, batch=64, kernel="linear", bandwidth=1.0):
+    """Returns the CKA over images between each token of a layer and each patch of the images, a Localisation.
+
+    Raghu et al. 2021 (arXiv 2108.08810), section 7: a token that kept its place is most like the patch it came from.
+    `name` is a tap that has cells, by default the last block. The patches, which don't overlap, have sides of
+    `patch` pixels, by default so many that each cell has its own; what fills no patch is left out. `images` (B, H, W,
+    C) are taken in minibatches of `batch`, at least 4, and a smaller last one is left out, as in `compare`.
+    Raises ValueError where the layer has one place only, and for too few images.
+    """
+    images = np.asarray(check_images(model, images), "float32")
+    name = last_block(model) if name is None else name
+    check_names(model, [name])
+    tapped, size = tap(model, name), min(batch, len(images))
+    if size < 4:
+        raise ValueError(f"CKA needs minibatches of 4 images or more, not {size}")
+    cka = None
+    for i in range(0, len(images) - size + 1, size):
+        given = images[i : i + size]
+        values = ops.convert_to_numpy(ops.cast(tapped(given, training=False)[name], "float32"))
+        if cka is None:
+            cells = cells_of(model, images, name, values.shape)
+            patch = _patch(patch, cells, images, name, model)
+            grid = tuple(side // step for side, step in zip(images.shape[1:3], patch, strict=True))
+            tokens = cells.prefix + cells.grid[0] * cells.grid[1]
+            cka = MinibatchCKA(tokens, grid[0] * grid[1], kernel, bandwidth)
+        tokens_first = np.moveaxis(values.reshape(size, -1, values.shape[-1]), 1, 0)
+        cka.update(tokens_first, _patches(given, grid, patch))
+    found = cka.result(undefined=np.nan).reshape(-1, *grid)
+    return Localisation(name, patch, found[: cells.prefix], found[cells.prefix :].reshape(*cells.grid, *grid))
+
+
+def localisation_picture(path, found, cells=None):
+    """Writes a PNG to `path`: for some tokens of a Localisation their CKA with each patch, their own place marked.
+
+    `cells` are places (row, column) of the layer's map, by default one in each corner and the centre; the class token,
+    where there is one, comes first. Patches that are alike in all images are grey.
+    """
+    height, width = found.cells.shape[:2]
+    if cells is None:
+        rows, columns = sorted({height // 8, height - 1 - height // 8}), sorted({width // 8, width - 1 - width // 8})
+        cells = list(dict.fromkeys([(y, x) for y in rows for x in columns] + [(height // 2, width // 2)]))
+    shown = [("class token", None, found.prefix[0])] if len(found.prefix) else []
+    shown += [(f"cell ({y}, {x})", (y, x), found.cells[y, x]) for y, x in cells]
+    top = max(float(np.nanmax(each)) for _, _, each in shown)
+    figure, axes = new_figure(1, len(shown), (1.6 * len(shown) + 0.9, 2.1))
+    for axis, (title, place, values) in zip(axes[0], shown, strict=True):
+        axis.set_facecolor("0.7")
+        image = axis.imshow(values, cmap="viridis", vmin=0, vmax=top)
+        axis.set_title(title, fontsize=9)
+        axis.set(xticks=[], yticks=[])
+        if place is not None:
+            scale = np.divide(values.shape, (height, width))
+            y, x = (np.array(place) + 0.5) * scale - 0.5
+            axis.plot(x, y, "s", color=VERMILION, mfc="none", ms=9, mew=1.5)
+    axes[0, 0].set_ylabel("patch of the image", fontsize=9)
+    bar = figure.colorbar(image, ax=axes, shrink=0.9)
+    bar.set_label(f"CKA with {found.layer}", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    write_figure(path, figure)
+
+
+def _patch(patch, cells, images, name, model):
+    """Returns the sides (height, width) of a patch, in pixels."""
+    if patch is None:
+        if cells.grid == (1, 1):
+            raise ValueError(f"{name!r} of {model.name} has one cell on images of this size; take an earlier layer")
+        return tuple(max(side // count, 1) for side, count in zip(images.shape[1:3], cells.grid, strict=True))
+    patch = (patch, patch) if isinstance(patch, int) else tuple(patch)
+    if any(not 0 < step <= side for step, side in zip(patch, images.shape[1:3], strict=True)):
+        raise ValueError(f"patch is a side in pixels, at most that of the images {images.shape[1:3]}, not {patch}")
+    return patch
+
+
+def _patches(images, grid, patch):
+    """Returns the patches of `images` row by row, (rows * columns, B, pixels)."""
+    (rows, columns), (height, width) = grid, patch
+    cut = images[:, : rows * height, : columns * width].reshape(len(images), rows, height, columns, width, -1)
+    return cut.transpose(1, 3, 0, 2, 4, 5).reshape(rows * columns, len(images), -1)

@@ -1,0 +1,303 @@
+"""How well networks do: the steps of a comparison that look at their answers alone. Each turns a Study to a Section."""
+
+import numpy as np
+
+from keras_vit.analysis.calibration import calibration, reliability_picture
+from keras_vit.analysis.charts import Panel, bars_picture, dots_picture, gallery_picture, lines_picture
+from keras_vit.analysis.report import Picture, Section, Table
+from keras_vit.analysis.wording import comparison, listed, ordered, percent, points, two_errors
+from keras_vit.data.damage import DAMAGES, damage
+
+
+def images(study):
+    """Shows test images of each class."""
+    count = min(len(study.labels), 10)
+    chosen = study.examples(3 * count)
+    rows = [("", study.pixels[chosen[i : i + count]], None) for i in range(0, len(chosen), count)]
+    titles = [study.labels[study.answers[i]] for i in chosen[:count]]
+    path = study.folder / "images.png"
+    gallery_picture(path, rows, titles)
+    trained = max(run.images for each in study.contestants for run in each.runs)
+    height, width, channels = study.images.shape[1:]
+    kind = "colour" if channels == 3 else "grey"
+    return Section(
+        title="The task",
+        question="What do the networks have to learn?",
+        pictures=(Picture(path, f"Test images of the classes {listed(titles)}"),),
+        numbers={
+            "classes": str(len(study.labels)),
+            "images to learn from": f"{trained:,}",
+            "images to be tested on": f"{study.tested:,}",
+            "what a network gets": f"{height} × {width} px, {kind}",
+        },
+        finding=f"From at most {trained:,} images of {study.data} the networks learn which of "
+        f"{len(study.labels)} classes an image shows; guessing is right in {percent(1 / len(study.labels))} of cases.",
+        measured={"trained": trained, "tested": study.tested},
+    )
+
+
+def networks(study):
+    """Shows how large the networks are and how much they compute."""
+    parameters = {each.name: each.parameters for each in study.contestants}
+    macs = {each.name: each.macs for each in study.contestants}
+    path = study.folder / "networks.png"
+    bars_picture(
+        path,
+        {
+            "parameters (thousands)": {name: count / 1e3 for name, count in parameters.items()},
+            "multiply-accumulates an image (millions)": {name: count / 1e6 for name, count in macs.items()},
+        },
+    )
+    seconds = {each.name: float(np.mean([run.seconds for run in each.full])) for each in study.contestants}
+    rows = [
+        (each.name, each.idea, f"{each.parameters:,}", f"{each.macs / 1e6:.2f} M", f"{seconds[each.name]:.0f} s")
+        for each in study.contestants
+    ]
+    few, many = min(parameters.values()), max(parameters.values())
+    return Section(
+        title="The networks",
+        question="From one that sees a row of numbers, over neighbourhoods, to one whose patches look at each other.",
+        pictures=(Picture(path, "Bars of the parameters and of the multiply-accumulates of each network"),),
+        numbers={
+            "parameters, fewest to most": f"{few:,} to {many:,}",
+            "multiply-accumulates an image": f"{min(macs.values()) / 1e6:.2f} to {max(macs.values()) / 1e6:.2f} M",
+        },
+        finding=f"The largest network has {many / few:.1f} times the parameters of the smallest, and the one that "
+        f"computes most does {max(macs.values()) / min(macs.values()):.0f} times the multiply-accumulates of the one "
+        "that does least: the budgets are alike in parameters, steps and images, not in arithmetic.",
+        table=Table(("network", "how it sees an image", "parameters", "multiply-accumulates", "training"), tuple(rows)),
+        method="All train with the same steps, batch, augmentation, AdamW and cosine schedule, none of them "
+        "tuned for one network.",
+        measured={"parameters": parameters, "macs": macs, "seconds": seconds},
+    )
+
+
+def training(study):
+    """Shows how fast the networks learn."""
+    curves = {}
+    for each in study.contestants:
+        rows = each.full[0].rows
+        curves[each.name] = [((i + 1) / len(rows), [row["val_accuracy"]]) for i, row in enumerate(rows)]
+    path = study.folder / "training.png"
+    panel = Panel(lines=curves, xlabel="part of the training done", chance=1 / len(study.labels))
+    lines_picture(path, [panel], "accuracy on validation images")
+    middle = {name: [_at(points_, 0.5)] for name, points_ in curves.items()}
+    end = {name: points_[-1][1] for name, points_ in curves.items()}
+    gains = {name: [end[name][0] - middle[name][0]] for name in end}
+    gaining, gain = ordered(gains)[0]
+    return Section(
+        title="Training",
+        question="How fast does each network learn?",
+        pictures=(Picture(path, "Lines of validation accuracy over the course of the training"),),
+        numbers={name: percent(value) for name, value in ordered(middle)},
+        finding=f"Half-way, {ordered(middle)[0][0]} was most often right ({percent(ordered(middle)[0][1])} of the "
+        f"validation images), at the end {ordered(end)[0][0]} ({percent(ordered(end)[0][1])}); {gaining} gained most "
+        f"in the second half, {points(gain)}.",
+        method="The numbers are accuracies half-way, of one training each (seed 0), on held-out validation images.",
+        measured=curves,
+    )
+
+
+def accuracy(study):
+    """Compares the accuracy on the test images."""
+    values = {each.name: [run.accuracy for run in each.full] for each in study.contestants}
+    path = study.folder / "accuracy.png"
+    dots_picture(path, values, "accuracy on the test images, one dot a training")
+    best = ordered(values)[0][1]
+    margin = two_errors(best, study.tested)
+    seeds = len(study.contestants[0].full)
+    spread = {name: max(found) - min(found) for name, found in values.items()}
+    widest = max(spread, key=spread.get)
+    said = f" Over {seeds} seeds, {widest} varied most, by {points(spread[widest])}." if seeds > 1 else ""
+    return Section(
+        title="Accuracy",
+        question="Which network is most often right?",
+        pictures=(Picture(path, "A row of dots for each network, one for each training, at its test accuracy"),),
+        numbers={name: percent(mean) for name, mean in ordered(values)},
+        finding=comparison(values, "the highest accuracy", margin=margin) + said,
+        method=f"Mean of {_trainings(seeds)} on the largest share, each tested on {study.tested:,} images. Two "
+        f"networks count as alike where their trainings overlap or lie within {points(margin)}, twice the standard "
+        "error of so many images.",
+        measured=values,
+    )
+
+
+def data_size(study):
+    """Compares what more images are worth to each network."""
+    lines = {}
+    for each in study.contestants:
+        counts = sorted({run.images for run in each.runs})
+        lines[each.name] = [(n, [run.accuracy for run in each.runs if run.images == n]) for n in counts]
+    path = study.folder / "data_size.png"
+    counts = sorted({n for found in lines.values() for n, _ in found})
+    panel = Panel(lines=lines, xlabel="training images", log=True, ticks=tuple(counts), chance=1 / len(study.labels))
+    lines_picture(path, [panel], "accuracy on the test images")
+    gains = {name: [float(np.mean(found[-1][1]) - np.mean(found[0][1]))] for name, found in lines.items()}
+    least = {name: found[0][1] for name, found in lines.items()}
+    rows = [(name, *(percent(np.mean(values)) for _, values in found)) for name, found in lines.items()]
+    gaining, losing = ordered(gains)[0], ordered(gains)[-1]
+    return Section(
+        title="The size of the data set",
+        question="Which network can do with few images, and which makes most of many?",
+        pictures=(Picture(path, "Lines of test accuracy over the number of training images"),),
+        numbers={f"{name}: gain from {counts[0]:,} to {counts[-1]:,}": points(gain) for name, gain in ordered(gains)},
+        finding=f"With {counts[0]:,} images: "
+        + comparison(least, "the highest accuracy", margin=two_errors(ordered(least)[0][1], study.tested))
+        + f" From {counts[0]:,} to {counts[-1]:,} images {gaining[0]} gained most ({points(gaining[1])}) and "
+        f"{losing[0]} least ({points(losing[1])}).",
+        table=Table(("network", *(f"{n:,} images" for n in counts)), tuple(rows)),
+        method="Every training takes the same number of steps, so few images are seen more often. One training for "
+        "each smaller number; bars span the trainings on the largest.",
+        measured=lines,
+    )
+
+
+def confidence(study):
+    """Compares how far confidence and accuracy are apart."""
+    found = {each.name: calibration(study.probabilities[each.name], study.answers) for each in study.contestants}
+    path = study.folder / "calibration.png"
+    reliability_picture(path, found)
+    errors = {name: [each.error] for name, each in found.items()}
+    sure = [name for name, each in found.items() if each.excess > 0.01]
+    timid = [name for name, each in found.items() if each.excess < -0.01]
+    words = [f"{listed(sure)} {_were(sure)} on average too sure"] if sure else []
+    words += [f"{listed(timid)} {_were(timid)} on average not sure enough"] if timid else []
+    said = f" {'; '.join(words)}." if words else " None was off by more than one point on average."
+    rows = [(name, percent(each.error), f"{100 * each.excess:+.1f} points") for name, each in found.items()]
+    return Section(
+        title="Calibration",
+        question="When a network says 80 %, is it right in 80 % of cases?",
+        pictures=(Picture(path, "A panel for each network: accuracy over confidence beside the diagonal"),),
+        numbers={name: percent(mean) for name, mean in ordered(errors, lowest=True)},
+        finding=comparison(errors, "the smallest calibration error", lowest=True, margin=0.005) + said,
+        table=Table(("network", "calibration error", "confidence less accuracy"), tuple(rows)),
+        method=f"Expected calibration error in 15 bins (Guo et al. 2017) on {len(study.answers):,} test images, one "
+        "training each, without label smoothing and without correction; differences below half a point are not told "
+        "apart. The area of a point is the number of its images; bins of fewer than 10 are not drawn.",
+        measured={name: {"error": each.error, "excess": each.excess} for name, each in found.items()},
+    )
+
+
+def corruptions(study):
+    """Compares what noise, blur and lost contrast do."""
+    kinds = ("noise", "blur", "contrast")
+    found = {kind: damaged(study, kind) for kind in kinds}
+    path, shown = study.folder / "corruptions.png", study.folder / "corrupted.png"
+    lines_picture(path, [_panel(study, kind, found[kind]) for kind in kinds], "accuracy")
+    one = study.examples(1)
+    rows = [(kind, [damage(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
+    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"))
+    kept = {name: [float(np.mean([_kept(found[kind][name]) for kind in kinds]))] for name in found["noise"]}
+    each = [f"{kind} {_extremes(found[kind])}" for kind in kinds]
+    return Section(
+        title="Corrupted images",
+        question="How much of its accuracy does a network keep on images unlike those it learned from?",
+        pictures=(
+            Picture(shown, "One test image under rising noise, blur and loss of contrast"),
+            Picture(path, "Three panels of accuracy over the severity of noise, blur and loss of contrast"),
+        ),
+        numbers={f"{name} keeps on average": percent(mean) for name, mean in ordered(kept)},
+        finding=f"At the severest level, {'; '.join(each)}.",
+        method=f"{len(study.answers):,} test images, one training each, which saw none of this. What is kept is "
+        "accuracy at each of the four levels as a share of that on clean images, and its mean over levels and kinds.",
+        measured=found,
+    )
+
+
+def occlusion(study):
+    """Compares what hiding parts of the images does."""
+    return _one_damage(
+        study,
+        "occlusion",
+        title="Hidden patches",
+        question="How much of an image may be hidden?",
+        method="Of 8 by 8 cells some, at random, are painted over in the image's mean colour (Naseer et al. 2021).",
+    )
+
+
+def shuffle(study):
+    """Compares what putting the patches in another order does."""
+    return _one_damage(
+        study,
+        "shuffle",
+        title="Shuffled patches",
+        question="Does the order of the patches matter, or only what is in them?",
+        method="The image is cut into 2 by 2, 4 by 4 or 8 by 8 cells that change places at random (Naseer et al. "
+        "2021). What keeps its accuracy does without the global arrangement.",
+    )
+
+
+def damaged(study, kind):
+    """Returns {network: [(level, [accuracy])]} of test images damaged by `kind`, from level 0 on."""
+    found = {each.name: [] for each in study.contestants}
+    for level in _levels(kind):
+        pixels = damage(study.pixels, kind, level)
+        for each in study.contestants:
+            found[each.name].append((level, [study.accuracy(each, pixels)]))
+    return found
+
+
+def _one_damage(study, kind, title, question, method):
+    found = damaged(study, kind)
+    path, shown = study.folder / f"{kind}.png", study.folder / f"{kind}_images.png"
+    lines_picture(path, [_panel(study, kind, found)], "accuracy")
+    chosen = study.examples(3)
+    levels = _levels(kind)
+    hurt = [damage(study.pixels[chosen], kind, level) for level in levels]
+    gallery_picture(shown, [("", [each[i] for each in hurt], None) for i in range(3)], [f"{each:g}" for each in levels])
+    kept = {name: [_kept(points_)] for name, points_ in found.items()}
+    rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
+    return Section(
+        title=title,
+        question=question,
+        pictures=(
+            Picture(shown, f"Three test images at each level of {kind}"),
+            Picture(path, f"Lines of accuracy over the level of {kind}"),
+        ),
+        numbers={f"{name} keeps on average": percent(mean) for name, mean in ordered(kept)},
+        finding=f"At the severest level, {_extremes(found)}.",
+        table=Table((DAMAGES[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
+        method=f"{method} {len(study.answers):,} test images, one training each. What is kept is the mean over levels "
+        "of accuracy as a share of that on whole images.",
+        measured=found,
+    )
+
+
+def _extremes(found):
+    """Returns who was most and who least often right at the last level, in words."""
+    last = {name: points_[-1][1] for name, points_ in found.items()}
+    (best, most), *_, (worst, least) = ordered(last)
+    clean = {name: points_[0][1][0] for name, points_ in found.items()}
+    return (
+        f"{best} was most often right, in {percent(most)} of cases (whole: {percent(clean[best])}), "
+        f"and {worst} least, in {percent(least)} (whole: {percent(clean[worst])})"
+    )
+
+
+def _panel(study, kind, found):
+    levels = _levels(kind)
+    return Panel(
+        lines=found, xlabel=DAMAGES[kind].unit, title=kind, ticks=levels if kind == "shuffle" else (),
+        chance=1 / len(study.labels),
+    )  # fmt: skip
+
+
+def _levels(kind):
+    return (0, *DAMAGES[kind].levels)
+
+
+def _kept(points_):
+    clean = points_[0][1][0]
+    return float(np.mean([values[0] for _, values in points_[1:]]) / clean) if clean else 0.0
+
+
+def _at(points_, x):
+    return float(np.interp(x, [each for each, _ in points_], [values[0] for _, values in points_]))
+
+
+def _trainings(count):
+    return f"{count} trainings" if count > 1 else "one training"
+
+
+def _were(names):
+    return "were" if len(names) > 1 else "was"

@@ -1,0 +1,119 @@
+"""What a linear classifier can read from each layer."""
+
+import numpy as np
+from keras import ops
+
+from keras_vit import backend
+from keras_vit.analysis.cells import cells_of, check_images, layers_before_head
+from keras_vit.analysis.writing import PALETTE, new_figure, write_csv, write_figure
+from keras_vit.taps import reduced
+
+POOLS = ("mean", "token")
+
+
+def probe(model, train, test, names=None, *, shots=None, pool="mean", penalty=1.0, batch=64, seed=0):
+    """Returns {tap: accuracy} on `test` of a linear classifier that was fitted to what each tap gives for `train`.
+
+    Regularised least squares to targets of -1 and 1, one for each class, in closed form and float64: scikit-learn's
+    RidgeClassifier, on features of mean 0 and deviation 1 in `train`, with `penalty` times the squared coefficients
+    (Raghu et al. 2021, arXiv 2108.08810, section 8). `train` and `test` are pairs (images (B, H, W, C), labels
+    (B,)) or iterables of such minibatches. `names` are by default the outputs of the layers before the head. Of a map
+    or of tokens the `pool` counts, the "mean" of the cells or the first "token", which not every layer has; of
+    what has no place the numbers as they are. With `shots` so many images of each class are learned from, drawn by
+    `seed`. Raises ValueError for a tap that can't be pooled, and for a class of fewer images than `shots`.
+    """
+    if pool not in POOLS:
+        raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
+    chosen = layers_before_head(model) if names is None else [names] if isinstance(names, str) else list(names)
+    known, labels = _features(model, train, chosen, pool, batch, shots, seed)
+    unknown, expected = _features(model, test, chosen, pool, batch)
+    missing = [name for name in chosen if name not in known]
+    if missing and (names is not None or len(missing) == len(chosen)):
+        raise ValueError(f"{', '.join(missing)} of {model.name} has no token before its cells; take pool='mean'")
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"train holds one class only, {labels[0]}; a classifier needs two")
+    return {name: _accuracy(known[name], labels, unknown[name], expected, penalty) for name in known}
+
+
+def save_probes(path, probes):
+    """Writes CSV to `path`, one line for each layer of {model: what `probe` gave}."""
+    rows = [(model, name, value) for model, found in probes.items() for name, value in found.items()]
+    write_csv(path, ("model", "layer", "accuracy"), rows)
+
+
+def probe_picture(path, probes, title=""):
+    """Writes a PNG to `path`: the accuracy over the depth of the network, for each of {model: what `probe` gave}.
+
+    One model's layers are named, those of several lie at their share of the depth.
+    """
+    figure, ((axis,),) = new_figure(1, 1, (max(4.8, 0.28 * max(map(len, probes.values())) + 1.5), 3.4))
+    markers = "osD^vP"
+    for i, (model, found) in enumerate(probes.items()):
+        places = np.linspace(0, 1, len(found)) if len(probes) > 1 else range(len(found))
+        style = {"color": PALETTE[i % len(PALETTE)], "marker": markers[i % len(markers)], "ms": 4}
+        axis.plot(places, 100 * np.array(list(found.values())), label=model, **style)
+    if len(probes) == 1:
+        axis.set_xticks(range(len(found)), found, fontsize=8, rotation=90)
+        axis.set_xlabel("layer")
+    else:
+        axis.set_xlabel("depth of the layer, as a share of the network")
+        axis.legend(frameon=False, fontsize=8)
+    axis.set(ylabel="accuracy of a linear probe (%)", title=title)
+    axis.grid(axis="y", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    write_figure(path, figure)
+
+
+def _features(model, data, names, pool, batch, shots=None, seed=0):
+    """Returns {tap: pooled features (B, D) in float64}, and the labels (B,), of `data` or `shots` of each class."""
+    whole = isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "shape")
+    if whole:
+        images, classes = check_images(model, data[0]), _labels(data[1], len(data[0]))
+        rows = np.arange(len(classes)) if shots is None else _draw(classes, shots, seed)
+        data = ((images[some], classes[some]) for some in np.split(rows, range(batch, len(rows), batch)))
+    found, seen, given = [], [], None
+
+    def pooled(name, tensor):
+        values = ops.convert_to_numpy(ops.cast(tensor, "float32")).astype("float64")
+        if values.ndim == 2:
+            return values
+        prefix, cells = cells_of(model, given, name, values.shape).split(values)
+        if pool == "mean":
+            return cells.mean(axis=(1, 2))
+        return prefix[:, 0] if prefix.shape[1] else None
+
+    run = reduced(model, names, pooled)
+    for each in data:
+        given, labels = check_images(model, each[0]), _labels(each[1], len(each[0]))
+        found.append({name: value for name, value in run(given).items() if value is not None})
+        seen.append(labels)
+    if not seen:
+        raise ValueError("no minibatch was given to learn from or to test on")
+    labels = np.concatenate(seen)
+    rows = slice(None) if whole or shots is None else _draw(labels, shots, seed)
+    return {name: np.concatenate([each[name] for each in found])[rows] for name in found[0]}, labels[rows]
+
+
+def _labels(labels, count):
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        raise ValueError(f"labels are one class for each of {count} images, not {labels.shape}")
+    return labels
+
+
+def _draw(labels, shots, seed):
+    """Returns which rows hold `shots` images of each class."""
+    rng, drawn = np.random.default_rng(seed), []
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        if not 0 < shots <= count:
+            raise ValueError(f"class {label} has {count} images; shots is from 1 to that, not {shots!r}")
+        drawn.append(rng.choice(np.flatnonzero(labels == label), shots, replace=False))
+    return np.sort(np.concatenate(drawn))
+
+
+def _accuracy(known, labels, unknown, expected, penalty):
+    ridge = backend.load("sklearn.linear_model").RidgeClassifier(alpha=penalty)
+    mean, deviation = known.mean(axis=0), known.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    ridge.fit((known - mean) / deviation, labels)
+    return float(ridge.score((unknown - mean) / deviation, expected))

@@ -1,0 +1,80 @@
+"""Which pixels a cell of a layer depends on: the effective receptive field."""
+
+import numpy as np
+from keras import ops
+
+from keras_vit.analysis.cells import cells_of, check_images
+from keras_vit.analysis.gradients import pullback
+from keras_vit.analysis.writing import new_figure, write_csv, write_figure
+from keras_vit.taps import check_names, tap
+
+
+def effective_receptive_field(model, images, names, channels=16, batch=32, seed=0):
+    """Returns {tap: (H, W)}: |d centre cell / d pixel|, the mean over channels of the tap, of images, and `images`.
+
+    Luo et al. 2016 (arXiv 1701.04128), as Raghu et al. 2021 (arXiv 2108.08810), section 5, average it. The cell is the
+    one at (h // 2, w // 2) of the tap's map. Each channel costs a backward pass: for each image so many `channels` are
+    drawn without replacement, whose mean is that of all in expectation; None takes all, which is exact.
+    `images` is (B, H, W, C), of which the paper takes 32. Raises ValueError for a tap that has no cells.
+    """
+    images = np.asarray(check_images(model, images), "float32")
+    names = [names] if isinstance(names, str) else list(names)
+    check_names(model, names)
+    if channels is not None and channels < 1:
+        raise ValueError(f"channels is how many of each tap are drawn, at least 1, or None for all, not {channels!r}")
+    fields = {}
+    for name in names:
+        tapped, rng = tap(model, name), np.random.default_rng(seed)
+        parts = [
+            _total(tapped, model, name, images[i : i + batch], channels, rng) for i in range(0, len(images), batch)
+        ]
+        fields[name] = sum(parts) / len(images)
+    return fields
+
+
+def save_fields(path, fields):
+    """Writes CSV to `path`, one line for each layer and pixel."""
+    rows = ((name, y, x, value) for name, each in fields.items() for (y, x), value in np.ndenumerate(each))
+    write_csv(path, ("layer", "row (px)", "column (px)", "mean |gradient|"), rows)
+
+
+def field_share(field, mass=0.5):
+    """Returns which share of the pixels of a field (H, W), the strongest, hold `mass` of it: small means local."""
+    held = np.cumsum(np.sort(field, axis=None)[::-1])
+    return float(np.searchsorted(held, mass * held[-1]) + 1) / field.size
+
+
+def field_picture(path, fields):
+    """Writes a PNG to `path`: the field of each layer, relative to its largest value, on a scale of square roots."""
+    rows = -(-len(fields) // 6)
+    columns = -(-len(fields) // rows)
+    figure, axes = new_figure(rows, columns, (1.7 * columns + 1.1, 2.2 * rows))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, (name, field) in zip(axes.flat, fields.items(), strict=False):
+        shown = axis.imshow(np.sqrt(field / field.max()), cmap="viridis", vmin=0, vmax=1)
+        axis.set_title(f"{name}\nhalf in {field_share(field):.1%} of pixels", fontsize=8)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02, ticks=np.sqrt([0, 0.1, 0.25, 0.5, 1]))
+    bar.ax.set_yticklabels(["0", "0.1", "0.25", "0.5", "1"], fontsize=8)
+    bar.set_label("|gradient| / largest", fontsize=8)
+    write_figure(path, figure)
+
+
+def _total(tapped, model, name, images, channels, rng):
+    """Returns the field of each image added up, (H, W)."""
+    values, pull = pullback(lambda pixels: tapped(pixels, training=False)[name], images)
+    cells = cells_of(model, images, name, values.shape)
+    depth, place = values.shape[-1], _centre(cells, values.shape)
+    drawn = rng.permuted(np.tile(np.arange(depth), (len(images), 1)), axis=1)[:, :channels]  # (B, channels)
+    total = np.zeros(images.shape[1:3])
+    for of_images in drawn.T:
+        chosen = np.zeros(values.shape, "float32")
+        chosen[(np.arange(len(images)), *place, of_images)] = 1  # images don't meet: each has its own channel
+        total += np.abs(pull(ops.cast(chosen, values.dtype))).sum(axis=(0, 3))
+    return total / (drawn.shape[1] * images.shape[3])
+
+
+def _centre(cells, shape):
+    """Returns the index of the centre cell in a tensor of `shape`, between batch and channel."""
+    y, x = cells.grid[0] // 2, cells.grid[1] // 2
+    return (y, x) if len(shape) == 4 else (cells.prefix + y * cells.grid[1] + x,)

@@ -1,0 +1,119 @@
+"""How much of a block's output comes over its skip connections, and how much its branches add."""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vit.analysis import flow
+from keras_vit.analysis.cells import cells_of, check_images
+from keras_vit.analysis.writing import PALETTE, label_blocks, new_figure, write_csv, write_figure
+from keras_vit.taps import list_taps, node_of, tap
+
+
+@dataclasses.dataclass(frozen=True)
+class SkipRatio:
+    """||skip|| / ||branch|| of one branch, the mean over images; infinite where the branch adds nothing to one."""
+
+    prefix: np.ndarray  # (P,) of the tokens before the patches, the class token first
+    cells: np.ndarray  # (h, w); NaN where a block changes only the tokens before
+
+
+def skip_ratio(model, images, batch=16):
+    """Returns {block: {branch: SkipRatio}}: how many times as long what skips a branch is as what the branch adds.
+
+    Raghu et al. 2021 (arXiv 2108.08810), section 6: ||z|| / ||f(z)|| over the channels of each token or cell, of
+    `images` (B, H, W, C). The branch is taken as it is added, after its LayerScale. Branches are "attention" and
+    "mlp", in mixers "tokens" and "mlp", in residual networks, ConvNeXt and ConvMixer "convolution".
+    Raises ValueError for a model without residual blocks.
+    """
+    images = check_images(model, images)
+    blocks = {layer.name: layer for layer in model.layers if getattr(layer, "branches", None)}
+    if not blocks:
+        raise ValueError(f"{model.name} has no skip connections; take a model of residual blocks, a ViT or a ResNet")
+    ratios = _ratios(model, blocks.values())
+    parts = [ratios(images[i : i + batch], training=False) for i in range(0, len(images), batch)]
+    found = {name: {} for name in blocks}
+    for name, block in blocks.items():
+        for branch in block.branches:
+            values = np.concatenate([ops.convert_to_numpy(each[f"{name} {branch}"]) for each in parts])
+            found[name][branch] = _placed(model, images, block, values.astype("float64").mean(axis=0))
+    return found
+
+
+def save_skip_ratios(path, ratios):
+    """Writes CSV to `path`, one line for each token of each branch: cells by row and column, others by number."""
+    rows = []
+    for block, branches in ratios.items():
+        for branch, each in branches.items():
+            rows += [(block, branch, i, "", "", value) for i, value in enumerate(each.prefix)]
+            rows += [(block, branch, "", y, x, value) for (y, x), value in np.ndenumerate(each.cells)]
+    write_csv(path, ("block", "branch", "token before the patches", "row", "column", "skip / branch"), rows)
+
+
+def skip_picture(path, ratios, title=""):
+    """Writes a PNG to `path`: the ratio of each branch over the blocks, of the class token and of the cells.
+
+    Of the cells the median is drawn, with a band that holds four fifths of them.
+    """
+    figure, ((axis,),) = new_figure(1, 1, (max(4.8, 0.3 * len(ratios) + 1.6), 3.4))
+    branches = list(dict.fromkeys(branch for each in ratios.values() for branch in each))
+    for color, branch in zip(PALETTE, branches, strict=False):
+        having = [(i, each[branch]) for i, each in enumerate(ratios.values()) if branch in each]
+        cells = [(i, each.cells) for i, each in having if np.isfinite(each.cells).any()]
+        if cells:
+            places, low, middle, high = zip(
+                *((i, *np.quantile(each, (0.1, 0.5, 0.9))) for i, each in cells), strict=True
+            )
+            axis.fill_between(places, low, high, color=color, alpha=0.2, lw=0)
+            axis.plot(places, middle, "o-", ms=3, color=color, label=f"{branch}, cells")
+        tokens = [(i, each.prefix[0]) for i, each in having if len(each.prefix)]
+        if tokens:
+            axis.plot(*zip(*tokens, strict=True), "s--", ms=3, color=color, mfc="white", label=f"{branch}, class token")
+    label_blocks(axis, ratios)
+    axis.set(ylabel="‖skip‖ / ‖branch‖", yscale="log", title=title)
+    for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        which(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "1235" else "")
+    axis.axhline(1, color="black", lw=0.8, alpha=0.5)
+    axis.grid(axis="y", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=8)
+    write_figure(path, figure)
+
+
+def _ratios(model, blocks):
+    """Returns a model that gives {"block branch": ratios (B, N) or (B, h, w)}."""
+    known, plan = list_taps(model), {}
+    for block in blocks:
+        for branch, pair in block.branches.items():
+            plan[block, branch] = [part and _tap_name(block, part, known) for part in pair]
+    tapped = tap(model, list({name for pair in plan.values() for name in pair if name}))
+    outputs = {}
+    for (block, branch), pair in plan.items():
+        skip, added = (tapped.output[name] if name else node_of(model, block).arguments.args[0] for name in pair)
+        if pair[0] is None and getattr(block, "queries", None):
+            skip = skip[:, : block.queries]  # the rest is read and not changed
+        outputs[f"{block.name} {branch}"] = _length(skip) / _length(added)
+    return keras.Model(model.input, outputs)
+
+
+def _tap_name(block, part, known):
+    """Returns the tap of a block's part."""
+    name = block.name.replace("block_", f"{part}_")
+    if name not in known:
+        raise ValueError(f"{block.name} names {part!r} as a branch but lists no such part; add it to its `parts`")
+    return name
+
+
+def _length(x):
+    return ops.sqrt(ops.sum(ops.square(ops.cast(x, "float32")), axis=-1))
+
+
+def _placed(model, images, block, ratios):
+    if ratios.ndim == 2:
+        return SkipRatio(np.zeros(0), ratios)
+    if getattr(block, "queries", None):
+        return SkipRatio(ratios, np.full(flow.token_grid(model, images), np.nan))
+    cells = cells_of(model, images, block.name, (1, *ratios.shape, 1))
+    return SkipRatio(*(each[0] for each in cells.split(ratios[None])))

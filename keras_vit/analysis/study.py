@@ -1,0 +1,85 @@
+"""What a comparison of networks works on: the networks, trained and untrained, and the images they are asked about."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training: on which share of the images and with which seed, and what came of it."""
+
+    share: float
+    seed: int
+    images: int  # trained on
+    accuracy: float  # of all test images
+    rows: tuple  # of metrics, one an epoch
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """A network of the comparison; `model` is that of the first of `runs` on the largest share."""
+
+    name: str
+    idea: str  # how it sees an image, in words
+    parameters: int
+    macs: int
+    model: object
+    untrained: object
+    runs: tuple[Run, ...]
+
+    @property
+    def full(self):
+        """The runs on the largest share."""
+        largest = max(run.share for run in self.runs)
+        return [run for run in self.runs if run.share == largest]
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Networks and test images; `images` (B, H, W, C) are as the networks take them, `answers` (B,) their classes.
+
+    `mean` and `std` are how the images were normalised, `learned` is a pair like them of training images, `tested`
+    how many test images the accuracies of the runs are of.
+    """
+
+    data: str
+    labels: tuple[str, ...]
+    contestants: tuple[Contestant, ...]
+    images: np.ndarray
+    answers: np.ndarray
+    learned: tuple[np.ndarray, np.ndarray]
+    tested: int
+    mean: float
+    std: float
+    folder: Path  # of the pictures
+    probabilities: dict = dataclasses.field(init=False, repr=False)  # of each network, (B, classes)
+
+    def __post_init__(self):
+        found = {each.name: probabilities(each.model, self.images) for each in self.contestants}
+        object.__setattr__(self, "probabilities", found)
+
+    @property
+    def pixels(self):
+        """The images (B, H, W, C) as numbers of 0 to 1."""
+        return np.clip(self.images * self.std + self.mean, 0, 1)
+
+    def accuracy(self, contestant, pixels):
+        """Returns how many of the test images, given as `pixels` of 0 to 1, the network names right, as a share."""
+        answers = probabilities(contestant.model, (pixels - self.mean) / self.std).argmax(axis=1)
+        return float((answers == self.answers).mean())
+
+    def examples(self, count):
+        """Returns the indices of `count` test images, of one class after the other."""
+        kinds = [np.flatnonzero(self.answers == label) for label in range(len(self.labels))]
+        found = [each[turn] for turn in range(count) for each in kinds if turn < len(each)]
+        return np.array(found[:count])
+
+
+def probabilities(model, images, batch=250):
+    """Returns the probabilities (B, classes) that a model of logits gives, in float64."""
+    logits = np.asarray(model.predict(images, batch_size=batch, verbose=0), "float64")
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

@@ -1,0 +1,51 @@
+"""Tables and pictures, written whole or not at all."""
+
+import contextlib
+import csv
+import os
+import re
+from pathlib import Path
+
+from keras_vit import backend
+
+ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of Okabe and Ito, which colour-blind eyes tell apart
+
+
+def write_csv(path, header, rows):
+    """Writes a table to `path`, numbers with all their digits."""
+    with _replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(header)
+        lines.writerows([[repr(float(v)) if hasattr(v, "dtype") else v for v in row] for row in rows])
+
+
+def new_figure(rows, columns, size, **options):
+    """Returns a figure of `size` inches and its axes (rows, columns)."""
+    figure = backend.load("matplotlib.figure").Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def label_blocks(axis, names):
+    """Labels the places 0, 1, … along the x axis by the numbers of blocks, "stage_1_block_0" as 1.0."""
+    numbers = ["class " * name.startswith("class") + ".".join(re.findall(r"\d+", name)) for name in names]
+    rotation = 90 if max(map(len, numbers)) > 2 else 0
+    axis.set_xticks(range(len(numbers)), numbers, fontsize=8, rotation=rotation)
+    axis.set_xlabel("stage.block" if any("stage" in name for name in names) else "block")
+
+
+def write_figure(path, figure, dpi=120):
+    """Writes a figure as PNG to `path`."""
+    with _replacing(path) as partial:
+        figure.savefig(partial, dpi=dpi, format="png")
+
+
+@contextlib.contextmanager
+def _replacing(path):
+    path = Path(path)
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""Which classes a classifier takes for which: the confusion matrix, counted while it is measured."""
+
+import csv
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vit.training.files import replacing
+
+MOST = 2048  # classes: the matrix of 21,841 would take 1.9 GB on every device
+
+
+class Confusion(keras.metrics.Metric):
+    """Counts images by true and predicted class; its result is the balanced accuracy.
+
+    That is the mean, over the classes that have images, of the share of theirs that are classified right. Labels and
+    predictions are (B, classes), of which the highest counts. `matrix` sums up all devices and workers, like any
+    metric of Keras, so all of them must ask for it.
+    """
+
+    def __init__(self, classes, name="balanced_accuracy"):
+        super().__init__(name=name, dtype="float32")  # exact up to 2**24 images in one cell
+        self.classes = classes
+        self.counts = self.add_variable((classes, classes), "zeros", name="counts")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        cells = ops.stack([ops.argmax(y_true, -1), ops.argmax(y_pred, -1)], axis=-1)
+        ones = ops.ones_like(cells[:, 0], dtype="float32")
+        self.counts.assign_add(ops.scatter(cells, ones, (self.classes, self.classes)))
+
+    def result(self):
+        counts = ops.convert_to_tensor(self.counts)  # once: workers send it to each other whenever it is read
+        images = ops.sum(counts, axis=1)
+        recall = ops.diagonal(counts) / ops.maximum(images, 1)
+        return ops.sum(recall) / ops.maximum(ops.sum(ops.cast(images > 0, "float32")), 1)
+
+    @property
+    def matrix(self):
+        """The counts as int64 (true classes, predicted classes)."""
+        return ops.convert_to_numpy(self.counts).astype("int64")
+
+
+def counter(classes):
+    """Returns the metrics, one or none, that count the confusions of so many `classes`."""
+    return [Confusion(classes)] if classes <= MOST else []
+
+
+def most_confused(matrix, labels, limit=20):
+    """Returns the pairs of classes with most images taken for the other, as dicts, those with most first.
+
+    `images` of the `of` images of class `true` were taken for `predicted`; among equals the larger share comes first.
+    """
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    rows, columns = np.nonzero(wrong)
+    sizes = matrix.sum(1)
+    found = sorted(zip(rows, columns, strict=True), key=lambda cell: (-wrong[cell], sizes[cell[0]], cell))
+    return [
+        {"true": labels[i], "predicted": labels[j], "images": int(wrong[i, j]), "of": int(sizes[i])}
+        for i, j in found[:limit]
+    ]
+
+
+def write_csv(matrix, labels, path):
+    """Writes the counts with a row a true class and a column a predicted one, and their labels before them."""
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([r"true\predicted", *labels])
+        writer.writerows([label, *row] for label, row in zip(labels, matrix.tolist(), strict=True))

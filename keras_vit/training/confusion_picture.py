@@ -1,0 +1,96 @@
+"""Draws a confusion matrix, of ten classes or of a thousand."""
+
+import numpy as np
+
+from keras_vit.backend import load
+from keras_vit.training.confusion import most_confused
+from keras_vit.training.files import replacing
+
+COUNTED, NAMED = 20, 50  # classes up to which counts fit into the cells, and names beside the axes
+CELLS = 250  # a side; an eye would not find smaller ones
+PAIRS = 20  # listed where they don't
+NAME = 24  # characters of a name that are shown
+INCHES, DPI = 7.0, 120
+
+
+def draw(matrix, labels, path, title):
+    """Writes a PNG of `matrix` (true classes, predicted classes), each row as shares of the images of its class.
+
+    Few classes have their counts written in; where these don't fit, the most confused pairs are listed beside it. Of
+    many classes a cell shows the largest share of several, so that no confusion is lost between the pixels.
+    """
+    count, images = len(labels), matrix.sum(1, keepdims=True)
+    figure, axes, beside = _places(count)
+    shares, block = _pooled(np.where(images > 0, matrix / np.maximum(images, 1), -1))
+    axes.set(xlabel="predicted class", ylabel="true class" if images.all() else "true class (grey: without images)")
+    axes.set_title(f"{title}: {np.trace(matrix) / matrix.sum():.2%} of {matrix.sum():,} images right", pad=12)
+    _show(figure, axes, shares, block)
+    if count <= NAMED:
+        _name(axes, [_short(label) for label in labels])
+    if count <= COUNTED:
+        _write_counts(axes, matrix, shares)
+    else:
+        _list(beside, most_confused(matrix, labels, PAIRS))
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=DPI)
+
+
+def _pooled(shares):
+    """Returns the largest of each block x block shares, and `block`, the smallest that leaves few enough cells."""
+    block = -(-len(shares) // CELLS)
+    wide = np.pad(shares, (0, -len(shares) % block), constant_values=-1)
+    cells = len(wide) // block
+    return wide.reshape(cells, block, cells, block).max((1, 3)), block
+
+
+def _show(figure, axes, shares, block):
+    colours = load("matplotlib").colormaps["viridis"].with_extremes(under="0.75")
+    # the root lets a share of 1 % be seen, which matters more than telling 90 % from 95 %
+    norm = load("matplotlib.colors").PowerNorm(0.5, 0, 1)
+    end = len(shares) * block - 0.5
+    shown = axes.imshow(shares, cmap=colours, norm=norm, interpolation="nearest", extent=(-0.5, end, end, -0.5))
+    bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1])
+    bar.ax.yaxis.set_major_formatter(load("matplotlib.ticker").PercentFormatter(1.0))
+    bar.set_label(f"{f'largest of {block} x {block} classes: ' if block > 1 else ''}share of the true class' images")
+
+
+def _places(count):
+    """Returns the figure, the axes of the matrix, and those of the list where one is needed."""
+    if count <= COUNTED:
+        figure = load("matplotlib.figure").Figure(figsize=(INCHES + 1.5, INCHES), layout="constrained")
+        return figure, figure.subplots(), None
+    figure = load("matplotlib.figure").Figure(figsize=(2 * INCHES, INCHES), layout="constrained")
+    axes, beside = figure.subplots(1, 2, width_ratios=(1.35, 1))
+    return figure, axes, beside
+
+
+def _short(label):
+    return label if len(label) <= NAME else f"{label[: NAME - 1]}…"
+
+
+def _name(axes, names):
+    size = min(10, 330 / len(names))
+    places = range(len(names))
+    upright = max(map(len, names)) > 3
+    axes.set_xticks(places, names, fontsize=size, rotation=90 if upright else 0)
+    axes.set_yticks(places, names, fontsize=size)
+
+
+def _write_counts(axes, matrix, shares):
+    size = min(11, 160 / len(matrix), 450 / len(matrix) / len(f"{matrix.max():,}"))
+    for (i, j), number in np.ndenumerate(matrix):
+        if number:  # empty cells are most, and let the others stand out
+            colour = "black" if shares[i, j] > 0.4 else "white"
+            axes.text(j, i, f"{number:,}", ha="center", va="center", fontsize=size, color=colour)
+
+
+def _list(axes, pairs):
+    axes.set_axis_off()
+    axes.set_title(
+        "most confused (true → predicted)" if pairs else "nothing is confused", loc="left", fontweight="bold"
+    )
+    lines = [f"{pair['images']:,} of {pair['of']:,}" for pair in pairs]
+    for i, (line, pair) in enumerate(zip(lines, pairs, strict=True)):
+        height = 0.97 - i / PAIRS
+        axes.text(0.18, height, line, ha="right", transform=axes.transAxes)
+        axes.text(0.22, height, f"{_short(pair['true'])} → {_short(pair['predicted'])}", transform=axes.transAxes)

@@ -1,0 +1,191 @@
+"""What a search may change, made of a family's `space`, of what all families share, and of the command line."""
+
+import ast
+import dataclasses
+
+from keras_vit import registry
+from keras_vit.backend import load
+from keras_vit.spaces import Range, Times
+from keras_vit.training.run_folder import NO_CHANGE
+
+kt = load("keras_tuner")
+
+TRAINING = {
+    "learning_rate": Range(1e-4, 1e-2, log=True),
+    "weight_decay": Range(1e-3, 0.3, log=True),
+    "augment": ("none", "flip-crop", "random-resized-crop", "randaugment", "three-augment"),
+}
+FINE_TUNING = {"learning_rate": Range(1e-5, 1e-3, log=True), "layer_decay": (0.65, 0.75, 0.85)}
+FIXED = {*NO_CHANGE, "model", "model_options", "data", "data_dir", "weights", "epochs", "warmup_epochs"}
+FORMS = "depth=2,4,6 or drop_path=0..0.3 or learning_rate=log:1e-4..1e-2 or width=x0.5,x1,x2 or augment=fixed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One direction of a search: {label: what it changes} of the choices, or a range of numbers."""
+
+    name: str
+    default: object  # the label or number of the options as they were
+    choices: dict | None = None
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+
+    @property
+    def whole(self):
+        """Whether only whole numbers are meant."""
+        return all(isinstance(each, int) for each in (self.default, self.low, self.high))
+
+    def changes(self, value):
+        """Returns {option: what it becomes} at `value`."""
+        if self.choices is not None:
+            return self.choices[value]
+        # 4 digits: enough, readable, and the same whether a number came through a file or as a float32
+        return {self.name: int(value) if self.whole else float(f"{value:.4g}")}
+
+    def declare(self, parameters):
+        """Adds the axis to the keras_tuner.HyperParameters `parameters`."""
+        if self.choices is not None:
+            parameters.Choice(self.name, list(self.choices), default=self.default, ordered=False)
+        else:
+            kind = parameters.Int if self.whole else parameters.Float
+            kind(self.name, self.low, self.high, sampling="log" if self.log else "linear", default=self.default)
+
+
+def axes(base, given=None):
+    """Returns the Axis of each entry of the space of `base.model`, changed by the entries `given`.
+
+    `base` are the options of a training; they are the default of each axis, so that what is searched holds them.
+    `given` maps names to tuples, Range, Times or text in one of `FORMS`. A checkpoint fixes the shape of its
+    model: with `base.weights` only the ranges of the family's space count, and layer decay joins them.
+    Raises ValueError for an entry that names no option, or can't hold the option's value.
+    """
+    family, config = registry.resolve(base.model, base.model_options)
+    own = {key: each for key, each in family.space.items() if base.weights is None or isinstance(each, Range)}
+    common = TRAINING if base.weights is None else TRAINING | FINE_TUNING
+    common = {key: each for key, each in common.items() if hasattr(base, key)}
+    entries = common | own | {key: parse(key, each) for key, each in (given or {}).items()}
+    found = [_axis(key, each, base, config) for key, each in entries.items() if each is not None]
+    found = [axis for axis in found if axis.choices is None or len(axis.choices) > 1]
+    if not found:
+        raise ValueError(f"nothing is left to search for {base.model}; give a space such as {FORMS}")
+    return found
+
+
+def parameters(axes):
+    """Returns the keras_tuner.HyperParameters of `axes`."""
+    found = kt.HyperParameters()
+    for axis in axes:
+        axis.declare(found)
+    return found
+
+
+def applied(axes, values, base):
+    """Returns the options `base` changed to `values`, {name of an axis: its label or number}."""
+    changes = {}
+    for axis in axes:
+        changes |= axis.changes(values[axis.name])
+    known = {field.name for field in dataclasses.fields(base)}
+    model_options = base.model_options | {key: each for key, each in changes.items() if key not in known}
+    own = {key: each for key, each in changes.items() if key in known}
+    return dataclasses.replace(base, **own, model_options=model_options)
+
+
+def parse(name, entry):
+    """Returns the tuple, Range or Times that `entry` means, None for "fixed"; ValueError for any other."""
+    if isinstance(entry, (Range, Times)) or entry == "fixed":
+        return None if entry == "fixed" else entry
+    if isinstance(entry, str):
+        entry = _parse_text(name, entry)
+    if isinstance(entry, list):
+        entry = tuple(entry)
+    if isinstance(entry, (Range, Times)) or (isinstance(entry, tuple) and entry):
+        return entry
+    raise ValueError(f"{name}={entry!r} is no space to search in; give such as {FORMS}")
+
+
+def _parse_text(name, text):
+    try:
+        if ".." in text:
+            low, _, high = text.removeprefix("log:").partition("..")
+            return Range(_number(low), _number(high), log=text.startswith("log:"))
+        parts = text.split(",")
+        if all(part.startswith("x") for part in parts):
+            return Times(tuple(float(part[1:]) for part in parts))
+    except ValueError as error:
+        raise ValueError(f"{name}={text} is no space to search in ({error}); give such as {FORMS}") from error
+    return tuple(map(_literal, parts)) if len(parts) > 1 else text
+
+
+def _number(text):
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def _literal(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _axis(name, entry, base, config):
+    default = _default(name, base, config)
+    if isinstance(entry, Range):
+        return _range(name, entry, default)
+    if isinstance(entry, Times):
+        choices = [_scaled(name, entry, factor, base, config) for factor in sorted({*entry.factors, 1})]
+    else:
+        choices = [{name: each} for each in _joined(entry, default)]
+    choices = [each for each in choices if _fits(each, base, config)]
+    labels = {str(each[name]): each for each in choices}
+    return Axis(name, str(default), labels)
+
+
+def _default(name, base, config):
+    if name in FIXED:
+        raise ValueError(f"{name} is no option to search over; search once for each value of it")
+    owner = base if getattr(base, name, None) is not None or not hasattr(config, name) else config
+    if not hasattr(owner, name):
+        known = [field.name for each in (base, config) for field in dataclasses.fields(each)]
+        raise ValueError(
+            f"{name!r} in the space of {base.model} is neither an option of training nor of the model; "
+            f"these are {', '.join(sorted({*known} - FIXED))}"
+        )
+    return getattr(owner, name)
+
+
+def _range(name, entry, default):
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+        raise ValueError(f"{name} is {default!r}, which no range holds; give choices such as {name}={default},0.5,1.0")
+    low, high = min(entry.low, default), max(entry.high, default)
+    if entry.log and low <= 0:
+        raise ValueError(f"{name} is {default}, which no logarithmic range holds; give {name}=0..{entry.high:g}")
+    return Axis(name, default, low=low, high=high, log=entry.log)
+
+
+def _joined(choices, default):
+    """Returns the choices with the default among them, numbers in order."""
+    found = choices if default in choices else (*choices, default)
+    if all(isinstance(each, (int, float)) for each in found):
+        return sorted(set(found))
+    return dict.fromkeys(found)
+
+
+def _scaled(name, entry, factor, base, config):
+    return {each: _times(_default(each, base, config), factor) for each in (name, *entry.also)}
+
+
+def _times(value, factor):
+    if isinstance(value, (tuple, list)):
+        return tuple(_times(each, factor) for each in value)
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    return max(1, round(value * factor)) if isinstance(value, int) else value * factor
+
+
+def _fits(change, base, config):
+    """Whether patches fill the images, where `change` is one of their size: others would fail one by one."""
+    if "patch" not in change or (size := _default("image_size", base, config)) is None:
+        return True
+    patch, size = ((each, each) if isinstance(each, int) else each for each in (change["patch"], size))
+    return all(side % step == 0 for side, step in zip(size, patch, strict=True)) or change["patch"] == config.patch

@@ -1,0 +1,276 @@
+"""stub docstring"""
+
+import csv
+import dataclasses
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import keras
+
+import keras_vit
+from keras_vit import counting, data
+from keras_vit.analysis import insides, outcomes
+from keras_vit.analysis.report import write_report
+from keras_vit.analysis.study import Contestant, Run, Study
+from keras_vit.data.corrupt import decode_or_skip
+from keras_vit.recipes import train_classifier
+from keras_vit.training import command_line, files, result, run_folder
+
+LEAD = (
+    "Networks of different kinds learn from the same images with the same budget. Each step shows a picture, the "
+    "numbers that were measured, and what they say; which network does best is left to the measurement."
+)
+STEPS = (
+    outcomes.images,
+    outcomes.networks,
+    outcomes.training,
+    outcomes.accuracy,
+    outcomes.data_size,
+    outcomes.confidence,
+    outcomes.corruptions,
+    outcomes.occlusion,
+    outcomes.shuffle,
+    insides.looking,
+    insides.distances,
+    insides.receptive_fields,
+    insides.probes,
+    insides.similarities,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Which networks are compared, on what, and with how much training each."""
+
+    data: str = "digits"
+    """digits, folder:PATH with one folder of images a class, or a data set of tensorflow-datasets"""
+    data_dir: str | None = None
+    """where tensorflow-datasets keeps its files; its own place by default"""
+    networks: tuple[str, ...] = ("MLP", "LeNet", "ResNet", "ViT", "hybrid", "Mixer")
+    """which to compare"""
+    image_size: int = 32
+    """side in pixels that images are brought to for all networks, a multiple of 32"""
+    width: int = 48
+    """of the tokens of the ViT, the hybrid and the Mixer, a multiple of 16; the others are made about as large"""
+    depth: int = 4
+    """blocks of the ViT and the hybrid"""
+    train_share: float = 1.0
+    """part of the training images that the study calls 100 %"""
+    shares: tuple[float, ...] = (0.1, 0.3, 1.0)
+    """parts of these that are trained on, the last the largest; every training takes the same number of steps"""
+    seeds: int = 3
+    """trainings on the largest share, of which the spread is shown; one on each smaller share"""
+    epochs: int = 30
+    """over the largest share"""
+    batch: int = 64
+    learning_rate: float = 2e-3
+    """at the end of the warm-up, a tenth of the training; it then falls to 0 as a cosine"""
+    weight_decay: float = 0.05
+    augment: str = "flip-crop"
+    """as in train_classifier"""
+    images: int = 2000
+    """test images on which the trained networks are looked into, and training images for the probes"""
+    output: str = "runs/compare"
+    """the folder of the study; the same command there goes on where it stopped"""
+    fresh: bool = False
+    """start over: remove what earlier trainings wrote to the folder"""
+
+
+PRESETS = {
+    "fashion": Options(data="fashion_mnist", train_share=0.1, epochs=8, output="runs/compare_fashion_mnist"),
+    "cifar10": Options(data="cifar10", train_share=0.2, epochs=8, output="runs/compare_cifar10"),
+    "smoke": Options(
+        width=16,
+        depth=1,
+        shares=(0.3, 1.0),
+        seeds=1,
+        epochs=2,
+        augment="affine",
+        images=128,
+        output="runs/compare_smoke",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One network: a model of the zoo, its options, and how it sees an image, in words."""
+
+    model: str
+    options: dict
+    idea: str
+
+
+def networks(options, channels, classes):
+    """Returns {name: Network} of networks of about as many parameters, for images of `channels`.
+
+    Raises ValueError for a name that isn't known and for sizes that can't be met.
+    """
+    size, width, patch = options.image_size, options.width, options.image_size // 8
+    if size < 32 or size % 32 or width < 16 or width % 16:
+        raise ValueError(f"image_size is a multiple of 32 and width one of 16, not {size} and {width}")
+    tokens = {"width": width, "hidden": 2 * width, "depth": options.depth, "heads": width // 16, "patch": patch}
+    mixing = {"width": width, "hidden": 2 * width, "depth": options.depth + 1, "token_hidden": width, "patch": patch}
+    enough = counting.count_parameters("vit-ti16", image_size=size, channels=channels, classes=classes, **tokens)
+    hidden = max(8, round(enough / (size * size * channels)))
+    known = {
+        "MLP": Network("mlp", {"widths": (hidden, hidden)}, "a row of pixels, each with a weight for each unit"),
+        "LeNet": Network("lenet-5", {}, "neighbourhoods of 5 by 5, as in 1998"),
+        "ResNet": Network(
+            "resnet-18", {"blocks": (1, 1, 1, 0), "width": width // 3}, "neighbourhoods, with skips around convolutions"
+        ),
+        "ViT": Network("vit-ti16", tokens, f"patches of {patch} by {patch} px that attend to each other"),
+        "hybrid": Network(
+            "vit-r-ti16", tokens | {"patch": size // 32}, "what a convolution finds, attending to each other"
+        ),
+        "Mixer": Network("mixer-s16", mixing, f"patches of {patch} by {patch} px, mixed by perceptrons"),
+    }
+    for name in options.networks:
+        if name not in known:
+            raise ValueError(f"no network {name!r}; it is one of {', '.join(known)}")
+    return {name: known[name] for name in options.networks}
+
+
+def training_of(options, name, network, share, seed):
+    """Returns the Options of train_classifier of one training, in a folder of its own."""
+    epochs = round(options.epochs * options.shares[-1] / share)
+    return train_classifier.Options(
+        data=options.data,
+        data_dir=options.data_dir,
+        train_share=options.train_share * share,
+        model=network.model,
+        image_size=options.image_size,
+        model_options=network.options,
+        augment=options.augment,
+        epochs=epochs,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        warmup_epochs=epochs / 10,
+        weight_decay=options.weight_decay,
+        label_smoothing=0.0,  # which would move every network's confidence by the same wish
+        seed=seed,
+        output=str(Path(options.output) / "training" / f"{name}-{100 * share:g}-seed-{seed}"),
+        fresh=options.fresh,
+    )
+
+
+def compare(options):
+    """Trains what isn't trained yet, measures, and writes the report; returns its path.
+
+    Raises ValueError for options that can't be met, before any training.
+    """
+    check(options)
+    source = data.open_source(options.data, data_dir=options.data_dir)
+    chosen = networks(options, source.channels, len(source.labels))
+    contestants = [contestant(options, name, network, source) for name, network in chosen.items()]
+    begin = time.monotonic()
+    sections = measure(options, source, contestants)
+    path = Path(options.output) / "report.html"
+    write_report(
+        path,
+        f"From neural network to Vision Transformer, on {options.data}",
+        LEAD,
+        sections,
+        facts(options, contestants, time.monotonic() - begin),
+    )
+    files.write_json(Path(options.output) / "measured.json", {each.title: each.measured for each in sections})
+    print(f"the report: {path}")
+    return path
+
+
+def check(options):
+    """Raises ValueError where the options make no comparison, whatever the data."""
+    shares = options.shares
+    if not shares or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] <= 1:
+        raise ValueError(f"shares rise from above 0 to at most 1, such as 0.1 0.3 1, not {shares}")
+    if options.seeds < 1 or options.images < 16 or not options.networks:
+        raise ValueError("seeds and networks are at least 1, images at least 16")
+
+
+def contestant(options, name, network, source):
+    """Returns the Contestant of a network, after all its trainings."""
+    runs, folders = [], []
+    for share in options.shares:
+        for seed in range(options.seeds if share == options.shares[-1] else 1):
+            training = training_of(options, name, network, share, seed)
+            folder = run_folder.RunFolder(training.output, training)
+            folder.check(options.fresh)
+            if options.fresh or not folder.is_done():
+                print(f"{name}, {share:.0%} of the images, seed {seed}")
+                train_classifier.train(training)
+                keras.utils.clear_session()  # else the graphs of all trainings stay in memory
+            runs.append(run_of(folder, share, seed))
+            folders.append(folder)
+    shape = network.options | {
+        "image_size": options.image_size,
+        "channels": source.channels,
+        "classes": len(source.labels),
+    }
+    best = folders[-options.seeds].best
+    untrained = keras_vit.build(network.model, **shape)
+    sizes = counting.count_both(network.model, **shape)
+    return Contestant(name, network.idea, *sizes, keras.saving.load_model(best), untrained, tuple(runs))
+
+
+def run_of(folder, share, seed):
+    """Returns the Run that a folder holds."""
+    result = json.loads(folder.result.read_text(encoding="utf-8"))
+    with folder.history.open(encoding="utf-8") as lines:
+        rows = tuple({key: float(value) for key, value in row.items()} for row in csv.DictReader(lines))
+    return Run(share, seed, result["images"]["train"], result["test"]["accuracy"], rows, result["seconds"])
+
+
+def measure(options, source, contestants):
+    """Returns the sections of the report."""
+    preprocessing = train_classifier.preprocessing_of(contestants[0].model)
+    images, answers = sample(source, "test", preprocessing, options.images)
+    pictures = Path(options.output) / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    study = Study(
+        data=options.data,
+        labels=source.labels,
+        contestants=tuple(contestants),
+        images=images,
+        answers=answers,
+        learned=sample(source, "train", preprocessing, options.images),
+        tested=source.sizes["test"],
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        folder=pictures,
+    )
+    found = []
+    for step in STEPS:
+        print(f"measuring: {step.__name__}", flush=True)
+        found.append(step(study))
+    return [each for each in found if each is not None]
+
+
+def sample(source, split, preprocessing, count):
+    """Returns (images (B, H, W, C), labels (B,)) of at most `count` images of a split, drawn at random."""
+
+    def decode(example):
+        return preprocessing(preprocessing.decode(example["image"])), example["label"]
+
+    with source.stopping_clearly():
+        rows = decode_or_skip(source.examples(split, seed=0), decode, source.recorder, split)
+        return next(rows.take(count).batch(count).as_numpy_iterator())
+
+
+def facts(options, contestants, seconds):
+    """Returns what to know about how the report came to be, as {what: text}."""
+    runs = [run for each in contestants for run in each.runs]
+    given = {key: value for key, value in dataclasses.asdict(options).items() if key not in ("output", "fresh")}
+    return {
+        "trainings": f"{len(runs)}, which took {sum(run.seconds for run in runs) / 60:.1f} minutes together",
+        "measuring": f"{seconds / 60:.1f} minutes",
+        "machine": f"{os.cpu_count()} CPU cores, {platform.platform()}",
+        "options": ", ".join(f"{key} {value}" for key, value in given.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in result.versions().items()),
+    }
+
+
+if __name__ == "__main__":
+    command_line.run(compare, PRESETS, __doc__)

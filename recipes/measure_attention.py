@@ -1,0 +1,308 @@
+"""Measures how much of a ViT's attention lies on the object, before and after training, against the object's area.
+
+    python -m keras_vit.recipes.measure_attention
+
+TIME_AND_RESULT
+
+Everything lies in runs/measure_attention afterwards. Run again it goes on where it stopped; --fresh starts over.
+"""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich import print as show
+from rich.table import Table
+
+from keras_vit import analysis, data
+from keras_vit.analysis.object_pictures import mask_picture, mass_picture
+from keras_vit.recipes import train_classifier
+from keras_vit.taps import list_taps
+from keras_vit.training import command_line, result
+from keras_vit.training.command_line import KeyValues
+from keras_vit.training.files import replacing, write_json
+
+METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
+OF_A_CLASS = ("gradient", "gradcam")
+BATCH = 60  # images whose attention is in memory at once
+SHOWN = 8  # images in the picture of maps
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to train, with which seeds, and on how many held-out images to measure it."""
+
+    data: str = "digits_on_photos"
+    """a data set of tensorflow-datasets whose images have a "mask" beside them"""
+    data_dir: str | None = None
+    """where tensorflow-datasets keeps its files; its own place by default"""
+    model: str = "vit-ti16"
+    """as listed by keras_vit.list_models(); one without attention has its Grad-CAM measured"""
+    image_size: int | tuple[int, int] | None = 28
+    """height and width in pixels that images are brought to; the model's own by default"""
+    model_options: KeyValues = dataclasses.field(
+        default_factory=lambda: {"patch": 4, "width": 48, "depth": 4, "heads": 4, "hidden": 96}
+    )
+    """other options of the model, such as patch=4 drop_path=0.1; they add to the preset's"""
+    augment: str = "none"
+    """what is done to training images at random, as in train_classifier"""
+    epochs: int = 14
+    batch: int = 32
+    learning_rate: float = 2e-3
+    """at the end of the warm-up; it then falls to 0 as a cosine"""
+    warmup_epochs: float = 1.0
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """a training for each: its initial weights and the order of its images"""
+    images: int = 360
+    """held-out images to measure on, from the first; all where there are fewer"""
+    output: str = "runs/measure_attention"
+    """the folder of the trainings and the results; the same command there goes on where it stopped"""
+    fresh: bool = False
+    """start over: train again"""
+
+
+PRESETS = {
+    "plain": Options(),
+    "smoke": Options(
+        data="digits_on_photos/once",
+        model_options={"patch": 7, "width": 16, "depth": 2, "heads": 2, "hidden": 32},
+        epochs=1,
+        warmup_epochs=0.5,
+        seeds=(0, 1),
+        images=30,
+        output="runs/measure_smoke",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Images that no training has seen: as they are, as the model takes them, their masks and classes."""
+
+    pictures: list
+    images: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
+
+
+class KeepStart(keras.callbacks.Callback):
+    """Writes the weights that a training begins with to `path` (.npz); one that goes on has them there."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_begin(self, logs=None):
+        del logs
+        if int(self.model.optimizer.iterations) == 0:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.path) as partial:
+                np.savez(partial, *self.model.get_weights())
+
+
+def measure(options):
+    """Returns what it writes to object_mass.json: the share of each kind of map on the object, by seed and mean.
+
+    Trains one model for each seed, or takes what an earlier run trained, and measures it with its first and its last
+    weights on the same held-out images. Raises ValueError for options that can't be met.
+    """
+    source = check(options)
+    home = Path(options.output)
+    rows, accuracies, shown = [], {}, None
+    for seed in options.seeds:
+        start = home / f"start-{seed}.npz"
+        model, _ = train_classifier.train(training(options, seed), callbacks=[KeepStart(start)])
+        held_out = read(source, options.images, model.input_shape[1:])
+        found = {}
+        for state, weights in (("untrained", initial(start)), ("trained", model.get_weights())):
+            model.set_weights(weights)
+            draw_head(model, seed)
+            accuracies.setdefault(state, []).append(accuracy(model, held_out))
+            found[state] = maps_of(model, held_out)
+            rows += [{"seed": seed, "state": state, **each} for each in shares_of(found[state], held_out.masks)]
+        shown = shown or (held_out, found)
+    outcome = {
+        "area": float(analysis.object_area(held_out.masks).mean()),
+        "images": len(held_out.labels),
+        "accuracy": accuracies,
+        "maps": summary(rows, options.seeds),
+        "rows": rows,
+        "options": dataclasses.asdict(options),
+        **result.machine(),
+    }
+    write(home, outcome)
+    draw(home, outcome, *shown)
+    tell(home, outcome)
+    return outcome
+
+
+def check(options):
+    """Returns the opened Source; raises ValueError where an option can't be met, before any training."""
+    if not options.seeds or len(set(options.seeds)) < len(options.seeds) or min(options.seeds) < 0:
+        raise ValueError(f"seeds are different numbers from 0, such as 0 1 2, not {options.seeds}")
+    if options.images < 2:
+        raise ValueError(
+            f"images is at least 2, so that one has the mask of another to compare with; not {options.images}"
+        )
+    source = data.open_source(options.data, data_dir=options.data_dir)
+    if "mask" not in source.examples("test").element_spec:
+        raise ValueError(f"{options.data!r} has no mask beside each image; 'digits_on_photos' has")
+    return source
+
+
+def training(options, seed):
+    """Returns the Options of train_classifier for one seed: what both have in common, and a folder of its own."""
+    names = {each.name for each in dataclasses.fields(train_classifier.Options)}
+    common = {each.name: getattr(options, each.name) for each in dataclasses.fields(options) if each.name in names}
+    return train_classifier.Options(**common | {"seed": seed, "output": str(Path(options.output) / f"seed-{seed}")})
+
+
+def read(source, count, shape):
+    """Returns the first `count` test images as HeldOut, for a model that takes images of `shape` (H, W, C)."""
+    height, width, channels = shape
+    as_given = data.Preprocessing((height, width), channels)
+    as_mask = data.Preprocessing((height, width), 1, mean=0.0, std=1.0)
+    pictures, images, masks, labels = [], [], [], []
+    for each in source.examples("test").take(count):
+        pictures.append(as_given.decode(each["image"]).numpy())
+        images.append(as_given(pictures[-1]))
+        inside = as_mask.decode(each["mask"]) > 0
+        masks.append(as_mask(255.0 * tf.cast(inside, "float32"))[..., 0] > 0.5)
+        labels.append(each["label"])
+    return HeldOut(pictures, np.stack(images), np.stack(masks), np.array(labels))
+
+
+def initial(path):
+    """Returns the weights that KeepStart wrote."""
+    try:
+        with np.load(path) as file:
+            return [file[f"arr_{i}"] for i in range(len(file))]
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path}, the weights that the training began with, was removed; start over with fresh"
+        ) from None
+
+
+def draw_head(model, seed):
+    """Draws the kernels of heads that are zero: no class has a gradient before the first step, where heads begin so."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense) and not np.any(layer.kernel):
+            layer.kernel.assign(keras.initializers.GlorotUniform(seed)(layer.kernel.shape))
+
+
+def accuracy(model, held_out):
+    """Returns the share of images whose likeliest class is theirs."""
+    likeliest = np.argmax(model.predict(held_out.images, batch_size=BATCH, verbose=0), axis=-1)
+    return float(np.mean(likeliest == held_out.labels))
+
+
+def kinds_of(model):
+    """Returns {name: (method, options)} of the maps to measure: raw attention of each block and what else it offers."""
+    blocks = {f"raw {name}": ("raw", {"block": name}) for name in list_taps(model) if "attention_" in name}
+    return blocks | {name: (name, {}) for name in METHODS if name in analysis.methods(model)}
+
+
+def maps_of(model, held_out):
+    """Returns {name: maps} of each kind, (B, h, w) or (B, heads, h, w); those of a class are of the true one."""
+    found = {}
+    for name, (method, options) in kinds_of(model).items():
+        parts = []
+        for first in range(0, len(held_out.labels), BATCH):
+            some = slice(first, first + BATCH)
+            target = {"target": held_out.labels[some]} if method in OF_A_CLASS else {}
+            parts.append(analysis.attention(model, held_out.images[some], method, **options, **target))
+        found[name] = np.concatenate(parts)
+    return found
+
+
+def shares_of(found, masks):
+    """Yields for each kind of map its mean share on the object, and on the object of the next image."""
+    for name, maps in found.items():
+        here, elsewhere = (analysis.object_mass(maps, each) for each in (masks, np.roll(masks, 1, axis=0)))
+        has_mass = ~np.isnan(here)
+        yield {
+            "map": name,
+            "mass": float(here[has_mass].mean()) if has_mass.any() else float("nan"),
+            "mass_elsewhere": float(elsewhere[has_mass].mean()) if has_mass.any() else float("nan"),
+            "maps_without_mass": int((~has_mass).sum()),
+        }
+
+
+def summary(rows, seeds):
+    """Returns {kind of map: shares by seed before and after, on the object and elsewhere, their mean and deviation}."""
+    found = {}
+    for name in dict.fromkeys(row["map"] for row in rows):
+        by_seed = {
+            f"{state}{suffix}": [row[f"mass{suffix}"] for row in rows if (row["map"], row["state"]) == (name, state)]
+            for state in ("untrained", "trained")
+            for suffix in ("", "_elsewhere")
+        }
+        more = sum(after > before for before, after in zip(by_seed["untrained"], by_seed["trained"], strict=True))
+        found[name] = {
+            key: {"seeds": values, "mean": float(np.mean(values)), "std": float(np.std(values, ddof=len(seeds) > 1))}
+            for key, values in by_seed.items()
+        } | {"seeds_with_more_after_training": int(more)}
+    return found
+
+
+def write(home, outcome):
+    """Writes object_mass.json, and its rows as object_mass.csv."""
+    write_json(home / "object_mass.json", outcome)
+    with replacing(home / "object_mass.csv") as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        lines = csv.DictWriter(file, outcome["rows"][0])
+        lines.writeheader()
+        lines.writerows(outcome["rows"])
+
+
+def draw(home, outcome, held_out, found):
+    """Writes object_mass.png, and object_attention.png of the first seed's maps."""
+    by_seed = {
+        key: {name: each[key]["seeds"] for name, each in outcome["maps"].items()}
+        for key in ("untrained", "trained", "trained_elsewhere")
+    }
+    title = (
+        f"{outcome['options']['model']}, {outcome['images']} held-out images, {len(outcome['options']['seeds'])} seeds"
+    )
+    with replacing(home / "object_mass.png") as partial:
+        mass_picture(partial, *by_seed.values(), outcome["area"], title)
+
+    name = "dino" if "dino" in found["trained"] else next(iter(found["trained"]))
+    maps = [found[state][name][:SHOWN] for state in ("untrained", "trained")]
+    maps = [each.mean(axis=1) if each.ndim == 4 else each for each in maps]
+    masks = held_out.masks[:SHOWN]
+    shares = list(zip(*(analysis.object_mass(each, masks) for each in maps), strict=True))
+    title = f"{name}, mean of heads: the first held-out images, seed {outcome['options']['seeds'][0]}"
+    with replacing(home / "object_attention.png") as partial:
+        mask_picture(partial, (held_out.images[:SHOWN] + 1) / 2, masks, *maps, shares, title)
+
+
+def tell(home, outcome):
+    """Prints the table of shares and what was measured, in words."""
+    seeds = len(outcome["options"]["seeds"])
+    columns = ("map", "untrained", "trained", "trained, on another's object", "more after training")
+    table = Table(*columns, title="share of the map's mass on the object, mean ± standard deviation over seeds")
+    for name, each in outcome["maps"].items():
+        cells = (percent(each[key]) for key in ("untrained", "trained", "trained_elsewhere"))
+        table.add_row(name, *cells, f"in {each['seeds_with_more_after_training']} of {seeds} seeds")
+    show(table)
+    before, after = (f"{np.mean(outcome['accuracy'][state]):.1%}" for state in ("untrained", "trained"))
+    print(f"The object covers {outcome['area']:.1%} of an image; an even map has that share on it.")
+    print(f"Of {outcome['images']} held-out images {before} were classified rightly before training, {after} after.")
+    for name, each in outcome["maps"].items():
+        print(
+            f"{name}: {percent(each['untrained'])} on the object before training, {percent(each['trained'])} after, "
+            f"more in {each['seeds_with_more_after_training']} of {seeds} seeds."
+        )
+    print("written to", home)
+
+
+def percent(found):
+    """Returns mean and deviation in percent."""
+    return f"{100 * found['mean']:.1f} ± {100 * found['std']:.1f} %"
+
+
+if __name__ == "__main__":
+    command_line.run(measure, PRESETS, __doc__)

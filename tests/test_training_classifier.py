@@ -1,0 +1,176 @@
+"""What options make of a network: its loss, what of it learns, and what is kept."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_vit
+from keras_vit import data
+from keras_vit.recipes.train_classifier import ABOUT, PRESETS, check, train
+from keras_vit.training import classifier, command_line
+
+SMOKE = PRESETS["smoke"]
+SMALL = {**SMOKE.model_options, "dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """One epoch of the smoke preset in temporary folders."""
+    root = tmp_path_factory.mktemp("options")
+    places = {"data_dir": str(root / "data"), "output": str(root / "run")}
+    return dataclasses.replace(SMOKE, epochs=1, warmup_epochs=0.5, **places)
+
+
+@pytest.fixture(scope="module")
+def source(quick):
+    return data.open_source("digits", data_dir=quick.data_dir)
+
+
+def told(options):
+    return json.loads(Path(options.output, "result.json").read_text())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_met_and_says_where_it_is_from(name):
+    options = PRESETS[name]
+    check(options)
+    assert command_line.parse(PRESETS, "Trains.", ["--preset", name], ABOUT) == options
+    if options.data == "imagenet2012":
+        assert (re.search(r"arXiv \d{4}\.\d{5}", ABOUT[name]) and "%" in ABOUT[name]) or name == "augreg"
+
+
+def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, source, tmp_path):
+    options = dataclasses.replace(
+        quick,
+        output=str(tmp_path / "run"),
+        model_options={**SMALL, "depth": 2, "drop_path": 0.1, "stem": (5,), "patch": 2},
+        mixup=0.2,
+        cutmix=1.0,
+        erasing=0.1,
+        repeats=2,
+        crop=0.875,
+        optimizer="lamb",
+        loss="sigmoid",
+        target_threshold=0.2,
+        layer_decay=0.75,
+        head_epochs=0.5,
+        accumulate=2,
+        clip_norm=1.0,
+        ema=0.9,
+        sam=0.05,
+    )
+    model, history = train(options)
+    result = told(options)
+    preprocessing = data.Preprocessing(**result["preprocessing"])
+    assert preprocessing.crop == 0.875
+    for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
+        batches = data.evaluation_batches(source, split, preprocessing, 61)
+        hits = [model(images).numpy().argmax(-1) == labels.numpy() for images, labels in batches]
+        np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
+
+
+def test_a_student_learns_from_a_run_and_is_kept_with_one_head(quick, tmp_path):
+    teacher = dataclasses.replace(quick, model="lenet-5", model_options={}, image_size=32, output=str(tmp_path / "a"))
+    train(teacher)
+    student = dataclasses.replace(
+        quick, model="deit-ti16-distilled", model_options=SMALL, teacher=teacher.output, output=str(tmp_path / "b")
+    )
+    model, history = train(student)
+    assert model.output_shape == (None, 10) and not any("lenet" in layer.name for layer in model.layers)
+    assert model.count_params() == told(student)["parameters"] < 20_000
+    assert 0 <= history.history["val_accuracy"][-1] <= 1
+    with pytest.raises(ValueError, match="is no folder of a finished run, nor MODEL:TAG"):
+        train(dataclasses.replace(student, teacher="nowhere", output=str(tmp_path / "c")))
+    with pytest.raises(ValueError, match="swin-t has no distillation token to learn from a teacher with"):
+        train(dataclasses.replace(student, model="swin-t", model_options={}))
+
+
+def test_low_rank_matrices_are_added_to_what_is_kept(quick, source):
+    options = dataclasses.replace(quick, lora=2, model_options=SMALL)
+    network = classifier.network(options, source)
+    before = {weight.path: weight.numpy() for weight in network.weights}
+    model = classifier.learner(network, options, source)
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.eye(10)[rng.integers(0, 10, 64)]
+    model.fit(x, y, epochs=3, verbose=0)
+    moved = {path for path, value in before.items() if not np.array_equal(value, dict(_named(network))[path])}
+    assert moved and all("lora" in path or path.startswith("head/") for path in moved)
+    kept = classifier.kept(network)
+    assert not any("lora" in weight.path for weight in kept.weights)
+    np.testing.assert_allclose(kept(x), network(x), atol=1e-5)
+
+
+def _named(model):
+    return [(weight.path, weight.numpy()) for weight in model.weights]
+
+
+def test_a_probe_moves_the_head_alone(quick, source):
+    options = dataclasses.replace(quick, freeze="head", model_options=SMALL)
+    network = classifier.network(options, source)
+    before = dict(_named(network))
+    model = classifier.learner(network, options, source)
+    rng = np.random.default_rng(3)
+    model.fit(rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.eye(10)[rng.integers(0, 10, 64)], verbose=0)
+    moved = {path for path, value in _named(network) if not np.array_equal(value, before[path])}
+    assert moved == {"head/kernel", "head/bias"}
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("threshold", [None, 0.2])
+def test_sigmoid_loss_equals_numpy(rng, smoothing, threshold):
+    logits, shares = rng.normal(size=(11, 7)) * 3, rng.dirichlet(np.ones(7), 11)
+    targets = shares * (1 - smoothing) + smoothing / 7
+    if threshold is not None:
+        targets = (targets > threshold).astype("float64")
+    p = 1 / (1 + np.exp(-logits))
+    expected = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean()
+    loss = classifier.SigmoidLoss(smoothing, threshold)
+    np.testing.assert_allclose(loss(shares, logits.astype("float32")), expected, rtol=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    np.testing.assert_allclose(again(shares, logits.astype("float32")), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"head_epochs": 1.0}, "1.0 head_epochs do not fit into 1 epochs"),
+        ({"sam": 0.0}, "sam is above 0, not 0.0"),
+        ({"ema": 1.0}, "ema is a share between 0 and 1 such as 0.9999, not 1.0"),
+        ({"target_threshold": 0.2}, "target_threshold=0.2 goes with loss='sigmoid'"),
+        ({"teacher": "x", "loss": "sigmoid", "model": "deit-ti16"}, "a teacher goes with loss='softmax'"),
+        ({"lora": 2, "freeze": "head"}, "lora leaves nothing but its own matrices"),
+        (
+            {"augment": "randaugment-11"},
+            "no augmentation 'randaugment-11'; it is one of none, .*, or randaugment-MAGNITUDE",
+        ),
+        ({"freeze": "block_7"}, "no layer 'block_7' to freeze until"),
+        ({"model": "resnet-18", "model_options": {}, "image_size": 32, "lora": 2}, "has no attention to adapt"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_before_anything_is_written(quick, tmp_path, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        train(dataclasses.replace(quick, output=str(tmp_path / "run"), **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_magnitude_of_randaugment_counts(source):
+    preprocessing = data.Preprocessing(image_size=(16, 16), channels=1)
+
+    def images(augment):
+        batches = data.training_batches(source, preprocessing, 32, augment=augment, epochs=1)
+        return next(iter(batches))[0].numpy()
+
+    np.testing.assert_array_equal(images("randaugment"), images("randaugment-9"))
+    assert np.abs(images("randaugment-9") - images("randaugment-3")).max() > 0.1
+
+
+def test_the_model_that_is_kept_of_a_plain_run_is_the_one_that_build_makes(quick, source):
+    network = classifier.network(quick, source)
+    kept = classifier.kept(network)
+    built = keras_vit.build(quick.model, classes=10, channels=1, image_size=8, **quick.model_options)
+    assert [w.path for w in kept.weights] == [w.path for w in built.weights] and kept.name == built.name
