@@ -162,16 +162,6 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_leaves_what_was_there(base
     assert_ended_alike(options.output, base.output)
 
 
-def test_a_full_disk_of_tensorboard_is_told_in_the_same_way(base, undisturbed, tmp_path):
-    def full():
-        message = "/runs/tensorboard/train/events.out.tfevents.1.v2; No space left on device"
-        raise tf.errors.ResourceExhaustedError(None, None, message)
-
-    options = dataclasses.replace(base, save_every=1, output=str(tmp_path / "run"))
-    with pytest.raises(WriteError, match="No space left on device; the state after step 2 of epoch 1 in .* is intact"):
-        train(options, [Seen(3, full)])
-
-
 def test_what_a_job_beside_the_main_thread_raises_is_not_lost():
     beside, going = background.Background(), threading.Event()
 
