@@ -23,7 +23,9 @@ SMOKE = PRESETS["smoke"]
 # with every source of chance, which each device has of its own
 CHANCE = {**SMOKE.model_options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
 KILLS = max(2, int(os.environ.get("KILLS", 2)))
-SLOW = "import keras, time; slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: time.sleep(0.02))"
+SLOW = (
+    "import keras, time\nslow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.02))"
+)
 
 
 def addresses(count):

@@ -6,7 +6,6 @@ import time
 
 import keras
 
-from keras_vit.backend import load
 from keras_vit.training import cluster, state
 from keras_vit.training.averaging import averaged
 from keras_vit.training.background import Background
@@ -71,8 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Within it a training writes all that it began to write, or ends with a WriteError that tells what is kept."""
         try:
             try:
-                with _naming(self.folder.tensorboard):
-                    yield
+                yield
             finally:
                 self._writing.wait()
         except WriteError as error:
@@ -137,18 +135,6 @@ class Checkpoint(keras.callbacks.Callback):
             f"terminated; the state after {_moment(self.progress)} is saved in {self.folder.state}; "
             "the same command goes on"
         )
-
-
-@contextlib.contextmanager
-def _naming(folder):
-    """Gives an error of TensorFlow's writer of events the form of the others."""
-    errors = load("tensorflow").errors
-    try:
-        yield
-    except errors.OpError as error:
-        if "tfevents" not in str(error) and "No space left" not in str(error):
-            raise
-        raise WriteError(f"{folder} can't be written: {error.message}") from error
 
 
 def _moment(progress):

@@ -5,8 +5,10 @@ import functools
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
@@ -37,13 +39,17 @@ def join(workers=None, index=None):
     if count > 1 and config["task"]["type"] == min(config["cluster"]) and int(config["task"]["index"]) == 0:
         print(f"the chief of {count} workers waits until all are there", flush=True)
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:
         raise ValueError(f"the address of this worker in {config} can't be listened on; is it taken?") from error
     except RuntimeError as error:
         if "at program startup" not in str(error):
             raise
         raise ValueError("a cluster can be joined only before TensorFlow computes anything in this process") from error
+    if threading.current_thread() is threading.main_thread():
+        # TensorFlow takes SIGTERM for itself, and a process that is asked to end before it trains would not
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+    return strategy
 
 
 def described(workers, index):

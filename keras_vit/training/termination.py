@@ -72,7 +72,6 @@ def noticing(strategy):
     try:
         yield termination
     finally:
-        # None is a handler that TensorFlow set, for a way to end that isn't used here
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None is one that was not set by Python
         if termination.noticed and not termination.ended and sys.exc_info()[0] is None:
             os.kill(os.getpid(), signal.SIGTERM)
