@@ -1,0 +1,54 @@
+"""What the pictures of the lessons share: a figure that is saved and closed, colours, and the ways to show an array."""
+
+import contextlib
+
+import numpy as np
+
+from keras_vit import backend
+
+# Okabe and Ito 2008, "Color Universal Design": told apart by the colour-blind too
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION = "#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00"
+
+
+@contextlib.contextmanager
+def drawing(path, size, rows=1, columns=1, **options):
+    """Yields a figure of `size` inches and its axes (rows, columns) without ticks; saves it to `path` as a PNG."""
+    backend.load("matplotlib").use("Agg")
+    pyplot = backend.load("matplotlib.pyplot")
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
+    try:
+        for axis in axes.flat:
+            axis.set(xticks=[], yticks=[])
+        yield figure, axes
+        figure.savefig(path, dpi=110, format="png")
+    finally:
+        pyplot.close(figure)
+
+
+def show_image(axis, image, title=""):
+    """Shows an image (H, W), (H, W, 1) or (H, W, 3) of values from 0 to 1."""
+    axis.imshow(np.squeeze(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set_title(title, fontsize=10)
+
+
+def show_signed(axis, values, title="", largest=None):
+    """Shows a matrix, orange where it is positive, violet where negative, white at 0; returns what was drawn."""
+    largest = np.abs(values).max() if largest is None else largest
+    shown = axis.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, interpolation="nearest")
+    axis.set_title(title, fontsize=10)
+    return shown
+
+
+def show_shares(axis, values, title="", largest=None):
+    """Shows a matrix of what is never negative, from dark at 0 to bright; returns what was drawn."""
+    largest = np.max(values) if largest is None else largest
+    shown = axis.imshow(values, cmap="viridis", vmin=0, vmax=largest, interpolation="nearest")
+    axis.set_title(title, fontsize=10)
+    return shown
+
+
+def colour_bar(figure, shown, axes, label):
+    """Puts the scale of what was drawn beside `axes`."""
+    bar = figure.colorbar(shown, ax=axes, shrink=0.9, pad=0.015)
+    bar.set_label(label, fontsize=9)
+    bar.ax.tick_params(labelsize=8)
