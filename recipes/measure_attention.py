@@ -2,7 +2,10 @@
 
     python -m keras_vit.recipes.measure_attention
 
-TIME_AND_RESULT
+A map's share on the object stands beside what an even map has there, the object's area, and beside the share on the
+object of another image, which tells what the place alone gives. "raw" is the class token's attention in one block,
+the last of which is "dino". Maps of a class are of the true one; heads begin at zero, which no class has a gradient
+of, so for the untrained model they are drawn at random.
 
 Everything lies in runs/measure_attention afterwards. Run again it goes on where it stopped; --fresh starts over.
 """
