@@ -3,6 +3,7 @@
 None is what a step gives where no network of the study has what it measures.
 """
 
+import dataclasses
 import re
 
 import numpy as np
@@ -17,12 +18,15 @@ from keras_vit.analysis.receptive_field import effective_receptive_field, field_
 from keras_vit.analysis.report import Picture, Section, Table
 from keras_vit.analysis.resizing import resize_maps
 from keras_vit.analysis.similarity import similarity_picture
-from keras_vit.analysis.wording import comparison, listed, ordered, percent, two_errors
-from keras_vit.taps import list_taps
+from keras_vit.analysis.wording import comparison, listed, ordered, percent, signed, two_errors
+from keras_vit.taps import block_of, list_taps
 
 SHOWN = 8  # images whose maps are drawn
-# what lies between the sums and norms of a block, and what is the same map under another name
-_ASIDE = re.compile(r"(stage_\d+_)?(query|key|value|attention|attended|branch\d|carried)_\d+|stage_\d+|map|pool|head.*")
+_ENDS = re.compile("map|pool|head.*")
+# what lies between the sums and norms of a block, and stages, which are their last block under another name
+_ASIDE = re.compile(
+    rf"(stage_\d+_)?(query|key|value|attention|attended|branch\d|carried)_\d+|stage_\d+|{_ENDS.pattern}"
+)
 
 
 def looking(study):
@@ -43,11 +47,11 @@ def looking(study):
     gallery_picture(path, rows, [study.labels[study.answers[i]] for i in chosen[first]])
     held = {name: _held_by_quarter(maps) for name, maps in rolled.items()}
     numbers = {f"{name}: attention on the strongest quarter of the cells": percent(held[name]) for name in held}
-    numbers |= {f"{name}: rank correlation of attention and hiding": f"{agreeing[name]:+.2f}" for name in held}
+    numbers |= {f"{name}: rank correlation of attention and hiding": signed(agreeing[name]) for name in held}
     if held:
         finding = " ".join(
             f"{name} puts {percent(held[name])} of its attention on a quarter of the cells (even would be 25 %), and "
-            f"attention goes along with what hiding a cell costs to a rank correlation of {agreeing[name]:+.2f}."
+            f"attention goes along with what hiding a cell costs to a rank correlation of {signed(agreeing[name])}."
             for name in held
         )
     else:
@@ -68,17 +72,16 @@ def looking(study):
 def distances(study):
     """Measures how far the heads of attention look."""
     images = study.images[:200]
-    found, uniform, pictures = {}, {}, []
+    found, uniform = {}, {}
     for each in study.contestants:
         if "rollout" not in methods(each.model):
             continue
         found[each.name] = attention_distance(each.model, images)
         uniform[each.name] = uniform_attention_distance(each.model, images)
-        path = study.folder / f"distance_{each.name}.png"
-        distance_picture(path, found[each.name], uniform[each.name], title=each.name)
-        pictures.append(Picture(path, f"Mean attention distance of each head of {each.name}, block by block"))
     if not found:
         return None
+    path = study.folder / "distances.png"
+    distance_picture(path, _named(found), _named(uniform))
     numbers, said = {}, []
     for name, blocks in found.items():
         means = [float(heads.mean()) for heads in blocks.values()]
@@ -92,7 +95,7 @@ def distances(study):
     return Section(
         title="How far attention reaches",
         question="Do heads look at neighbours, as a convolution must, or across the whole image?",
-        pictures=tuple(pictures),
+        pictures=(Picture(path, f"Mean attention distance of each head of {listed(found)}, block by block"),),
         numbers=numbers,
         finding=" ".join(said),
         method="Mean distance between a cell and what it attends to, weighted by attention (Dosovitskiy et al. 2021; "
@@ -153,7 +156,7 @@ def similarities(study):
             for models in ((one.model, other.model), (one.untrained, other.untrained))
         )
         path = study.folder / f"cka_{one.name}_{other.name}.png"
-        similarity_picture(path, trained, control)
+        similarity_picture(path, *(_short(each, one, other) for each in (trained, control)))
         pictures.append(Picture(path, f"Heat maps of the CKA of layers of {one.name} and {other.name}"))
         pair = one.name if one is other else f"{one.name} and {other.name}"
         measured[pair] = {"trained": trained.values.tolist(), "untrained": control.values.tolist()}
@@ -237,8 +240,28 @@ def _with_several_cells(model):
 
 
 def _sums_and_norms(model):
-    names = list_taps(model)
-    return [name for name in names if not _ASIDE.fullmatch(name)] or names
+    """Returns the taps of `model` after its sums and norms, in the order in which it computes them."""
+    known, names = list_taps(model), []
+    for layer in model.layers:
+        names += [name for name in known if block_of(model, name) is layer]
+        names += [layer.name] if layer.name in known else []
+    aside = _ASIDE if any("block_" in name for name in names) else _ENDS
+    return [name for name in names if not aside.fullmatch(name)]
+
+
+def _short(similarity, one, other):
+    """Returns a Similarity under the names of the study, its layers named so that they fit beside a picture."""
+    rows, columns = (
+        tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in each) for each in (similarity.rows, similarity.columns)
+    )
+    return dataclasses.replace(similarity, rows=rows, columns=columns, models=(one.name, other.name))
+
+
+def _named(found):
+    """Returns {"ViT 0": value} of {network: {attention tap: value}}."""
+    return {
+        f"{name} {tap.removeprefix('attention_')}": each for name, taps in found.items() for tap, each in taps.items()
+    }
 
 
 def _low_with_high(values):

@@ -1,12 +1,16 @@
 """How well networks do: the steps of a comparison that look at their answers alone. Each turns a Study to a Section."""
 
+import dataclasses
+
 import numpy as np
 
 from keras_vit.analysis.calibration import calibration, reliability_picture
 from keras_vit.analysis.charts import Panel, bars_picture, dots_picture, gallery_picture, lines_picture
 from keras_vit.analysis.report import Picture, Section, Table
-from keras_vit.analysis.wording import comparison, listed, ordered, percent, points, two_errors
+from keras_vit.analysis.wording import change, comparison, listed, ordered, percent, points, two_errors
 from keras_vit.data.damage import DAMAGES, damage
+
+_WORDS = ("noise", "blur", "loss of contrast")
 
 
 def images(study):
@@ -140,11 +144,11 @@ def data_size(study):
         title="The size of the data set",
         question="Which network can do with few images, and which makes most of many?",
         pictures=(Picture(path, "Lines of test accuracy over the number of training images"),),
-        numbers={f"{name}: gain from {counts[0]:,} to {counts[-1]:,}": points(gain) for name, gain in ordered(gains)},
+        numbers={f"{name}, from {counts[0]:,} to {counts[-1]:,}": change(gain) for name, gain in ordered(gains)},
         finding=f"With {counts[0]:,} images: "
         + comparison(least, "the highest accuracy", margin=two_errors(ordered(least)[0][1], study.tested))
-        + f" From {counts[0]:,} to {counts[-1]:,} images {gaining[0]} gained most ({points(gaining[1])}) and "
-        f"{losing[0]} least ({points(losing[1])}).",
+        + f" From {counts[0]:,} to {counts[-1]:,} images the accuracy of {gaining[0]} rose most ({change(gaining[1])}) "
+        f"and that of {losing[0]} least ({change(losing[1])}).",
         table=Table(("network", *(f"{n:,} images" for n in counts)), tuple(rows)),
         method="Every training takes the same number of steps, so few images are seen more often. One training for "
         "each smaller number; bars span the trainings on the largest.",
@@ -163,7 +167,7 @@ def confidence(study):
     words = [f"{listed(sure)} {_were(sure)} on average too sure"] if sure else []
     words += [f"{listed(timid)} {_were(timid)} on average not sure enough"] if timid else []
     said = f" {'; '.join(words)}." if words else " None was off by more than one point on average."
-    rows = [(name, percent(each.error), f"{100 * each.excess:+.1f} points") for name, each in found.items()]
+    rows = [(name, percent(each.error), change(each.excess)) for name, each in found.items()]
     return Section(
         title="Calibration",
         question="When a network says 80 %, is it right in 80 % of cases?",
@@ -187,8 +191,9 @@ def corruptions(study):
     one = study.examples(1)
     rows = [(kind, [damage(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
     gallery_picture(shown, rows, ("none", "1", "2", "3", "4"))
-    kept = {name: [float(np.mean([_kept(found[kind][name]) for kind in kinds]))] for name in found["noise"]}
-    each = [f"{kind} {_extremes(found[kind])}" for kind in kinds]
+    means = {name: float(np.mean([_mean(found[kind][name]) for kind in kinds])) for name in found["noise"]}
+    losses = {name: [found["noise"][name][0][1][0] - mean] for name, mean in means.items()}
+    each = [f"Under the most {what}, {_extremes(found[kind])}." for kind, what in zip(kinds, _WORDS, strict=True)]
     return Section(
         title="Corrupted images",
         question="How much of its accuracy does a network keep on images unlike those it learned from?",
@@ -196,10 +201,11 @@ def corruptions(study):
             Picture(shown, "One test image under rising noise, blur and loss of contrast"),
             Picture(path, "Three panels of accuracy over the severity of noise, blur and loss of contrast"),
         ),
-        numbers={f"{name} keeps on average": percent(mean) for name, mean in ordered(kept)},
-        finding=f"At the severest level, {'; '.join(each)}.",
-        method=f"{len(study.answers):,} test images, one training each, which saw none of this. What is kept is "
-        "accuracy at each of the four levels as a share of that on clean images, and its mean over levels and kinds.",
+        numbers={f"{name}, mean over all levels": percent(means[name]) for name, _ in ordered(losses, lowest=True)},
+        finding=f"{_losses(losses)} {' '.join(each)}",
+        method=f"{len(study.answers):,} test images, one training each, which saw none of this in training. What is "
+        "lost is the accuracy on clean images less the mean over the four levels of all three kinds; who has little "
+        "can't lose much.",
         measured=found,
     )
 
@@ -240,12 +246,12 @@ def damaged(study, kind):
 def _one_damage(study, kind, title, question, method):
     found = damaged(study, kind)
     path, shown = study.folder / f"{kind}.png", study.folder / f"{kind}_images.png"
-    lines_picture(path, [_panel(study, kind, found)], "accuracy")
+    lines_picture(path, [dataclasses.replace(_panel(study, kind, found), title="")], "accuracy")
     chosen = study.examples(3)
     levels = _levels(kind)
     hurt = [damage(study.pixels[chosen], kind, level) for level in levels]
     gallery_picture(shown, [("", [each[i] for each in hurt], None) for i in range(3)], [f"{each:g}" for each in levels])
-    kept = {name: [_kept(points_)] for name, points_ in found.items()}
+    losses = {name: [points_[0][1][0] - _mean(points_)] for name, points_ in found.items()}
     rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
     return Section(
         title=title,
@@ -254,11 +260,13 @@ def _one_damage(study, kind, title, question, method):
             Picture(shown, f"Three test images at each level of {kind}"),
             Picture(path, f"Lines of accuracy over the level of {kind}"),
         ),
-        numbers={f"{name} keeps on average": percent(mean) for name, mean in ordered(kept)},
-        finding=f"At the severest level, {_extremes(found)}.",
+        numbers={
+            f"{name}, mean over all levels": percent(_mean(found[name])) for name, _ in ordered(losses, lowest=True)
+        },
+        finding=f"{_losses(losses)} At the severest level, {_extremes(found)}.",
         table=Table((DAMAGES[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
-        method=f"{method} {len(study.answers):,} test images, one training each. What is kept is the mean over levels "
-        "of accuracy as a share of that on whole images.",
+        method=f"{method} {len(study.answers):,} test images, one training each. What is lost is the accuracy on whole "
+        "images less the mean over the levels; who has little can't lose much.",
         measured=found,
     )
 
@@ -269,8 +277,8 @@ def _extremes(found):
     (best, most), *_, (worst, least) = ordered(last)
     clean = {name: points_[0][1][0] for name, points_ in found.items()}
     return (
-        f"{best} was most often right, in {percent(most)} of cases (whole: {percent(clean[best])}), "
-        f"and {worst} least, in {percent(least)} (whole: {percent(clean[worst])})"
+        f"{best} was most often right, in {percent(most)} of cases (undamaged {percent(clean[best])}), "
+        f"and {worst} least often, in {percent(least)} (undamaged {percent(clean[worst])})"
     )
 
 
@@ -286,9 +294,15 @@ def _levels(kind):
     return (0, *DAMAGES[kind].levels)
 
 
-def _kept(points_):
-    clean = points_[0][1][0]
-    return float(np.mean([values[0] for _, values in points_[1:]]) / clean) if clean else 0.0
+def _mean(points_):
+    """Returns the mean accuracy over all levels but 0."""
+    return float(np.mean([values[0] for _, values in points_[1:]]))
+
+
+def _losses(losses):
+    """Returns who lost how much in mean over all levels, in words."""
+    order = listed(f"{name} {points(loss)}" for name, loss in ordered(losses, lowest=True))
+    return f"In mean over all levels the networks lose, from the least to the most: {order}."
 
 
 def _at(points_, x):
