@@ -1,4 +1,14 @@
-"""stub docstring"""
+"""Compares an MLP, LeNet, ResNet, ViT, hybrid and Mixer: trained alike on the same images, then asked what they do.
+
+    python -m keras_vit.recipes.compare_networks --preset fashion
+    python -m keras_vit.recipes.compare_networks --preset cifar10
+    python -m keras_vit.recipes.compare_networks --data folder:photos --augment flip-crop --output runs/photos
+
+Writes one HTML file that needs nothing else: accuracy, calibration, the worth of more images, what corruptions, hidden
+and shuffled patches do, where the networks look, how far their attention reaches, what a cell sees, and how alike their
+layers are; for each a picture, the numbers, and a sentence that says what was measured.
+Both presets take a share of the images and networks of about 80 thousand parameters, so that 2 CPU cores do.
+"""
 
 import csv
 import dataclasses

@@ -72,16 +72,17 @@ def looking(study):
 def distances(study):
     """Measures how far the heads of attention look."""
     images = study.images[:200]
-    found, uniform = {}, {}
+    found, uniform, pictures = {}, {}, []
     for each in study.contestants:
         if "rollout" not in methods(each.model):
             continue
         found[each.name] = attention_distance(each.model, images)
         uniform[each.name] = uniform_attention_distance(each.model, images)
+        path = study.folder / f"distances_{each.name}.png"
+        distance_picture(path, found[each.name], uniform[each.name], title=each.name)
+        pictures.append(Picture(path, f"Mean attention distance of each head of {each.name}, block by block"))
     if not found:
         return None
-    path = study.folder / "distances.png"
-    distance_picture(path, _named(found), _named(uniform))
     numbers, said = {}, []
     for name, blocks in found.items():
         means = [float(heads.mean()) for heads in blocks.values()]
@@ -95,7 +96,7 @@ def distances(study):
     return Section(
         title="How far attention reaches",
         question="Do heads look at neighbours, as a convolution must, or across the whole image?",
-        pictures=(Picture(path, f"Mean attention distance of each head of {listed(found)}, block by block"),),
+        pictures=tuple(pictures),
         numbers=numbers,
         finding=" ".join(said),
         method="Mean distance between a cell and what it attends to, weighted by attention (Dosovitskiy et al. 2021; "
@@ -255,13 +256,6 @@ def _short(similarity, one, other):
         tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in each) for each in (similarity.rows, similarity.columns)
     )
     return dataclasses.replace(similarity, rows=rows, columns=columns, models=(one.name, other.name))
-
-
-def _named(found):
-    """Returns {"ViT 0": value} of {network: {attention tap: value}}."""
-    return {
-        f"{name} {tap.removeprefix('attention_')}": each for name, taps in found.items() for tap, each in taps.items()
-    }
 
 
 def _low_with_high(values):

@@ -7,7 +7,7 @@ import numpy as np
 from keras_vit.analysis.calibration import calibration, reliability_picture
 from keras_vit.analysis.charts import Panel, bars_picture, dots_picture, gallery_picture, lines_picture
 from keras_vit.analysis.report import Picture, Section, Table
-from keras_vit.analysis.wording import change, comparison, listed, ordered, percent, points, two_errors
+from keras_vit.analysis.wording import change, comparison, listed, ordered, percent, points, signed, two_errors
 from keras_vit.data.damage import DAMAGES, damage
 
 _WORDS = ("noise", "blur", "loss of contrast")
@@ -144,7 +144,10 @@ def data_size(study):
         title="The size of the data set",
         question="Which network can do with few images, and which makes most of many?",
         pictures=(Picture(path, "Lines of test accuracy over the number of training images"),),
-        numbers={f"{name}, from {counts[0]:,} to {counts[-1]:,}": change(gain) for name, gain in ordered(gains)},
+        numbers={
+            f"{name}, points from {counts[0]:,} to {counts[-1]:,}": signed(100 * gain, 1)
+            for name, gain in ordered(gains)
+        },
         finding=f"With {counts[0]:,} images: "
         + comparison(least, "the highest accuracy", margin=two_errors(ordered(least)[0][1], study.tested))
         + f" From {counts[0]:,} to {counts[-1]:,} images the accuracy of {gaining[0]} rose most ({change(gaining[1])}) "
