@@ -4,9 +4,9 @@
     python -m keras_vit.recipes.compare_networks --preset cifar10
     python -m keras_vit.recipes.compare_networks --data folder:photos --augment flip-crop --output runs/photos
 
-Writes one HTML file that needs nothing else: accuracy, calibration, the worth of more images, what corruptions, hidden
-and shuffled patches do, where the networks look, how far their attention reaches, what a cell sees, and how alike their
-layers are; for each a picture, the numbers, and a sentence that says what was measured.
+Writes one HTML file that needs nothing else, and the same as Markdown: accuracy, calibration, the worth of more images,
+what corruptions, hidden and shuffled patches do, where the networks look, how far their attention reaches, what a cell
+sees, and how alike their layers are; for each a picture, the numbers, and a sentence that says what was measured.
 Both presets take a share of the images and networks of about 80 thousand parameters, so that 2 CPU cores do.
 """
 
@@ -22,8 +22,8 @@ import keras
 
 import keras_vit
 from keras_vit import counting, data
-from keras_vit.analysis import insides, outcomes
-from keras_vit.analysis.report import write_report
+from keras_vit.analysis import insides, outcomes, robustness
+from keras_vit.analysis.report import write_markdown, write_report
 from keras_vit.analysis.study import Contestant, Run, Study
 from keras_vit.data.corrupt import decode_or_skip
 from keras_vit.recipes import train_classifier
@@ -40,9 +40,9 @@ STEPS = (
     outcomes.accuracy,
     outcomes.data_size,
     outcomes.confidence,
-    outcomes.corruptions,
-    outcomes.occlusion,
-    outcomes.shuffle,
+    robustness.corruptions,
+    robustness.occlusion,
+    robustness.shuffle,
     insides.looking,
     insides.distances,
     insides.receptive_fields,
@@ -99,7 +99,8 @@ PRESETS = {
         seeds=1,
         epochs=2,
         augment="affine",
-        images=128,
+        images=96,
+        networks=("MLP", "ResNet", "ViT", "hybrid", "Mixer"),
         output="runs/compare_smoke",
     ),
 }
@@ -179,13 +180,10 @@ def compare(options):
     begin = time.monotonic()
     sections = measure(options, source, contestants)
     path = Path(options.output) / "report.html"
-    write_report(
-        path,
-        f"From neural network to Vision Transformer, on {options.data}",
-        LEAD,
-        sections,
-        facts(options, contestants, time.monotonic() - begin),
-    )
+    title = f"From neural network to Vision Transformer, on {options.data}"
+    made = facts(options, contestants, time.monotonic() - begin)
+    write_report(path, title, LEAD, sections, made)
+    write_markdown(path.with_suffix(".md"), title, LEAD, sections, made)
     files.write_json(Path(options.output) / "measured.json", {each.title: each.measured for each in sections})
     print(f"the report: {path}")
     return path
@@ -272,7 +270,9 @@ def sample(source, split, preprocessing, count):
 def facts(options, contestants, seconds):
     """Returns what to know about how the report came to be, as {what: text}."""
     runs = [run for each in contestants for run in each.runs]
-    given = {key: value for key, value in dataclasses.asdict(options).items() if key not in ("output", "fresh")}
+    given = {
+        key: value for key, value in dataclasses.asdict(options).items() if key not in ("data_dir", "output", "fresh")
+    }
     return {
         "trainings": f"{len(runs)}, which took {sum(run.seconds for run in runs) / 60:.1f} minutes together",
         "measuring": f"{seconds / 60:.1f} minutes",

@@ -151,32 +151,15 @@ def similarities(study):
     batch = min(128, len(images))
     pictures, numbers, said, measured = [], {}, [], {}
     for one, other in pairs:
-        layers = (_sums_and_norms(one.model), _sums_and_norms(other.model))
-        trained, control = (
-            compare(*models, images, layers=layers, batch=batch)
-            for models in ((one.model, other.model), (one.untrained, other.untrained))
-        )
+        trained, control = _compared(one, other, images, batch)
         path = study.folder / f"cka_{one.name}_{other.name}.png"
-        similarity_picture(path, *(_short(each, one, other) for each in (trained, control)))
+        similarity_picture(path, trained, control)
         pictures.append(Picture(path, f"Heat maps of the CKA of layers of {one.name} and {other.name}"))
         pair = one.name if one is other else f"{one.name} and {other.name}"
         measured[pair] = {"trained": trained.values.tolist(), "untrained": control.values.tolist()}
-        if one is other:
-            low, before = _low_with_high(trained.values), _low_with_high(control.values)
-            numbers[f"{pair}: lower half with upper half"] = f"{low:.2f}"
-            said.append(
-                f"Layers of the lower half of {pair} are alike to those of the upper to {low:.2f} in mean (untrained: "
-                f"{before:.2f})."
-            )
-        else:
-            mean, before = float(trained.values.mean()), float(control.values.mean())
-            row, column = np.unravel_index(trained.values.argmax(), trained.values.shape)
-            numbers[f"{pair}: all layers"] = f"{mean:.2f}"
-            said.append(
-                f"Across {pair} all pairs of layers are alike to {mean:.2f} in mean (untrained: {before:.2f}), most of "
-                f"all {trained.rows[row]} of {one.name} and {trained.columns[column]} of {other.name}, to "
-                f"{trained.values[row, column]:.2f}."
-            )
+        label, number, sentence = (_within if one is other else _across)(pair, trained, control)
+        numbers[label] = number
+        said.append(sentence)
     return Section(
         title="How alike layers see",
         question="Do networks build up their view in stages, or keep it throughout?",
@@ -250,12 +233,41 @@ def _sums_and_norms(model):
     return [name for name in names if not aside.fullmatch(name)]
 
 
-def _short(similarity, one, other):
-    """Returns a Similarity under the names of the study, its layers named so that they fit beside a picture."""
-    rows, columns = (
-        tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in each) for each in (similarity.rows, similarity.columns)
+def _compared(one, other, images, batch):
+    """Returns the Similarity of two networks, trained and untrained, under the names of the study."""
+    layers, found = (_sums_and_norms(one.model), _sums_and_norms(other.model)), []
+    for models in ((one.model, other.model), (one.untrained, other.untrained)):
+        similarity = compare(*models, images, layers=layers, batch=batch)
+        short = [
+            tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in names)
+            for names in (similarity.rows, similarity.columns)
+        ]
+        found.append(dataclasses.replace(similarity, rows=short[0], columns=short[1], models=(one.name, other.name)))
+    return found
+
+
+def _within(name, trained, control):
+    """Returns what the CKA of a network with itself says: what it is, the number, and the sentence."""
+    low, before = (_low_with_high(each.values) for each in (trained, control))
+    return (
+        f"{name}: lower half with upper half",
+        f"{low:.2f}",
+        f"Layers of the lower half of {name} are alike to those of the upper to {low:.2f} in mean (untrained: "
+        f"{before:.2f}).",
     )
-    return dataclasses.replace(similarity, rows=rows, columns=columns, models=(one.name, other.name))
+
+
+def _across(pair, trained, control):
+    """Returns what the CKA of two networks says, like `_within`."""
+    mean, before = (float(each.values.mean()) for each in (trained, control))
+    row, column = np.unravel_index(trained.values.argmax(), trained.values.shape)
+    return (
+        f"{pair}: all layers",
+        f"{mean:.2f}",
+        f"Across {pair} all pairs of layers are alike to {mean:.2f} in mean (untrained: {before:.2f}), most of all "
+        f"{trained.rows[row]} of {trained.models[0]} and {trained.columns[column]} of {trained.models[1]}, to "
+        f"{trained.values[row, column]:.2f}.",
+    )
 
 
 def _low_with_high(values):

@@ -55,8 +55,31 @@ def write_report(path, title, lead, sections, facts):
         sections="".join(_section(i, each) for i, each in enumerate(sections, start=1)),
         facts=rows,
     )
+    _write(path, page)
+
+
+def write_markdown(path, title, lead, sections, facts):
+    """Writes what `write_report` writes as Markdown, for where repositories are read; pictures stay files beside it."""
+    path = Path(path)
+    lines = [f"# {title}", lead]
+    for number, section in enumerate(sections, start=1):
+        lines += [f"## {number}. {section.title}", f"*{section.question}*"]
+        lines += [f"![{each.alt}]({os.path.relpath(each.path, path.parent)})" for each in section.pictures]
+        lines += [f"**{section.finding}**", *_markdown_table(section.table), section.method]
+    lines += ["## How this was made", "\n".join(f"- {what}: {value}" for what, value in facts.items())]
+    _write(path, "\n\n".join(filter(None, lines)) + "\n")
+
+
+def _markdown_table(table):
+    if table is None:
+        return []
+    rows = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
+    return ["\n".join(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _write(path, text):
     part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
 
