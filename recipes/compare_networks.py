@@ -19,15 +19,18 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import keras_vit
-from keras_vit import counting, data
+from keras_vit import backend, counting, data
 from keras_vit.analysis import insides, outcomes, robustness
 from keras_vit.analysis.report import write_markdown, write_report
 from keras_vit.analysis.study import Contestant, Run, Study
 from keras_vit.data.corrupt import decode_or_skip
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line, files, result, run_folder
+
+tf = backend.load("tensorflow")
 
 LEAD = (
     "Networks of different kinds learn from the same images with the same budget. Each step shows a picture, the "
@@ -257,14 +260,18 @@ def measure(options, source, contestants):
 
 
 def sample(source, split, preprocessing, count):
-    """Returns (images (B, H, W, C), labels (B,)) of at most `count` images of a split, drawn at random."""
+    """Returns (images (B, H, W, C), labels (B,)) of at most `count` images of a split, always the same."""
+    kept = np.zeros(source.sizes[split], bool)
+    kept[np.random.default_rng(0).permutation(len(kept))[:count]] = True
 
     def decode(example):
         return preprocessing(preprocessing.decode(example["image"])), example["label"]
 
+    rows = tf.data.Dataset.zip(source.examples(split), tf.data.Dataset.from_tensor_slices(kept))
+    rows = rows.filter(lambda _, keep: keep)
+    rows = rows.map(lambda example, _: example)
     with source.stopping_clearly():
-        rows = decode_or_skip(source.examples(split, seed=0), decode, source.recorder, split)
-        return next(rows.take(count).batch(count).as_numpy_iterator())
+        return next(decode_or_skip(rows, decode, source.recorder, split).batch(count).as_numpy_iterator())
 
 
 def facts(options, contestants, seconds):
