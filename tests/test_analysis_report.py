@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.analysis.report import Picture, Section, Table, write_report
+from keras_vit.analysis.report import Picture, Section, Table, write_markdown, write_report
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 NASTY = '<script>alert("1 & 2")</script>'
@@ -80,6 +80,20 @@ def test_missing_picture_leaves_the_old_report_alone(report):
     with pytest.raises(FileNotFoundError, match=r"no\.png"):
         write_report(report, "t", "l", [lost], {})
     assert report.read_bytes() == before and not list(report.parent.glob("*.part"))
+
+
+def test_markdown_says_the_same_and_points_to_the_pictures_beside_it(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    table = Table(("network", "accuracy"), (("ViT", "61 %"), ("MLP", "43 %")))
+    picture = Picture(folder / "one.png", "Two lines")
+    step = Section(title="Step", question="What?", pictures=(picture,), numbers={}, finding="This.", table=table)
+    write_markdown(tmp_path / "report.md", "Report", "A lead.", [step], {"machine": "small", "cores": "2"})
+    assert (tmp_path / "report.md").read_text(encoding="utf-8").splitlines() == [
+        "# Report", "", "A lead.", "", "## 1. Step", "", "*What?*", "", "![Two lines](pictures/one.png)", "",
+        "**This.**", "", "| network | accuracy |", "| --- | ---: |", "| ViT | 61 % |", "| MLP | 43 % |", "",
+        "## How this was made", "", "- machine: small", "- cores: 2",
+    ]  # fmt: skip
 
 
 @needs_browser

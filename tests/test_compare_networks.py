@@ -44,6 +44,9 @@ def test_report_has_every_step_with_pictures_numbers_and_a_finding(compared):
         assert section.count("<img") >= 1 and section.count("<dd>") >= 1
         finding = re.search(r'<p class="finding">(.*?)</p>', section, re.DOTALL).group(1)
         assert finding.endswith(".") and re.search(r"\d", finding) and "nan" not in finding
+    markdown = (Path(compared[0].output) / "report.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((.*?)\)", markdown)
+    assert len(links) >= len(recipe.STEPS) and all((Path(compared[0].output) / each).exists() for each in links)
     assert str(Path(compared[0].output) / "report.html") in compared[1].replace("\n", "")
 
 

@@ -66,7 +66,9 @@ def reliability_picture(path, found, least=10):
         axis.plot([0, 1], [0, 1], "--", color="0.6", lw=1)
         axis.plot(each.confidences[drawn], each.accuracies[drawn], "-", color=PALETTE[0], lw=1)
         area = 150 * each.counts[drawn] / each.counts.max()
-        axis.scatter(each.confidences[drawn], each.accuracies[drawn], area, color=PALETTE[0], alpha=0.7, lw=0)
+        axis.scatter(
+            each.confidences[drawn], each.accuracies[drawn], area, color=PALETTE[0], alpha=0.7, lw=0, clip_on=False
+        )
         axis.set_title(f"{name}: error {each.error:.1%}", fontsize=10)
         axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axis.grid(alpha=0.3)

@@ -3,6 +3,7 @@
 None is what a step gives where no network of the study has what it measures.
 """
 
+import dataclasses
 import re
 
 import numpy as np
@@ -17,12 +18,15 @@ from keras_vit.analysis.receptive_field import effective_receptive_field, field_
 from keras_vit.analysis.report import Picture, Section, Table
 from keras_vit.analysis.resizing import resize_maps
 from keras_vit.analysis.similarity import similarity_picture
-from keras_vit.analysis.wording import comparison, listed, ordered, percent, two_errors
-from keras_vit.taps import list_taps
+from keras_vit.analysis.wording import comparison, listed, ordered, percent, signed, two_errors
+from keras_vit.taps import block_of, list_taps
 
 SHOWN = 8  # images whose maps are drawn
-# what lies between the sums and norms of a block, and what is the same map under another name
-_ASIDE = re.compile(r"(stage_\d+_)?(query|key|value|attention|attended|branch\d|carried)_\d+|stage_\d+|map|pool|head.*")
+_ENDS = re.compile("map|pool|head.*")
+# what lies between the sums and norms of a block, and stages, which are their last block under another name
+_ASIDE = re.compile(
+    rf"(stage_\d+_)?(query|key|value|attention|attended|branch\d|carried)_\d+|stage_\d+|{_ENDS.pattern}"
+)
 
 
 def looking(study):
@@ -43,11 +47,11 @@ def looking(study):
     gallery_picture(path, rows, [study.labels[study.answers[i]] for i in chosen[first]])
     held = {name: _held_by_quarter(maps) for name, maps in rolled.items()}
     numbers = {f"{name}: attention on the strongest quarter of the cells": percent(held[name]) for name in held}
-    numbers |= {f"{name}: rank correlation of attention and hiding": f"{agreeing[name]:+.2f}" for name in held}
+    numbers |= {f"{name}: rank correlation of attention and hiding": signed(agreeing[name]) for name in held}
     if held:
         finding = " ".join(
             f"{name} puts {percent(held[name])} of its attention on a quarter of the cells (even would be 25 %), and "
-            f"attention goes along with what hiding a cell costs to a rank correlation of {agreeing[name]:+.2f}."
+            f"attention goes along with what hiding a cell costs to a rank correlation of {signed(agreeing[name])}."
             for name in held
         )
     else:
@@ -74,7 +78,7 @@ def distances(study):
             continue
         found[each.name] = attention_distance(each.model, images)
         uniform[each.name] = uniform_attention_distance(each.model, images)
-        path = study.folder / f"distance_{each.name}.png"
+        path = study.folder / f"distances_{each.name}.png"
         distance_picture(path, found[each.name], uniform[each.name], title=each.name)
         pictures.append(Picture(path, f"Mean attention distance of each head of {each.name}, block by block"))
     if not found:
@@ -147,32 +151,15 @@ def similarities(study):
     batch = min(128, len(images))
     pictures, numbers, said, measured = [], {}, [], {}
     for one, other in pairs:
-        layers = (_sums_and_norms(one.model), _sums_and_norms(other.model))
-        trained, control = (
-            compare(*models, images, layers=layers, batch=batch)
-            for models in ((one.model, other.model), (one.untrained, other.untrained))
-        )
+        trained, control = _compared(one, other, images, batch)
         path = study.folder / f"cka_{one.name}_{other.name}.png"
         similarity_picture(path, trained, control)
         pictures.append(Picture(path, f"Heat maps of the CKA of layers of {one.name} and {other.name}"))
         pair = one.name if one is other else f"{one.name} and {other.name}"
         measured[pair] = {"trained": trained.values.tolist(), "untrained": control.values.tolist()}
-        if one is other:
-            low, before = _low_with_high(trained.values), _low_with_high(control.values)
-            numbers[f"{pair}: lower half with upper half"] = f"{low:.2f}"
-            said.append(
-                f"Layers of the lower half of {pair} are alike to those of the upper to {low:.2f} in mean (untrained: "
-                f"{before:.2f})."
-            )
-        else:
-            mean, before = float(trained.values.mean()), float(control.values.mean())
-            row, column = np.unravel_index(trained.values.argmax(), trained.values.shape)
-            numbers[f"{pair}: all layers"] = f"{mean:.2f}"
-            said.append(
-                f"Across {pair} all pairs of layers are alike to {mean:.2f} in mean (untrained: {before:.2f}), most of "
-                f"all {trained.rows[row]} of {one.name} and {trained.columns[column]} of {other.name}, to "
-                f"{trained.values[row, column]:.2f}."
-            )
+        label, number, sentence = (_within if one is other else _across)(pair, trained, control)
+        numbers[label] = number
+        said.append(sentence)
     return Section(
         title="How alike layers see",
         question="Do networks build up their view in stages, or keep it throughout?",
@@ -237,8 +224,50 @@ def _with_several_cells(model):
 
 
 def _sums_and_norms(model):
-    names = list_taps(model)
-    return [name for name in names if not _ASIDE.fullmatch(name)] or names
+    """Returns the taps of `model` after its sums and norms, in the order in which it computes them."""
+    known, names = list_taps(model), []
+    for layer in model.layers:
+        names += [name for name in known if block_of(model, name) is layer]
+        names += [layer.name] if layer.name in known else []
+    aside = _ASIDE if any("block_" in name for name in names) else _ENDS
+    return [name for name in names if not aside.fullmatch(name)]
+
+
+def _compared(one, other, images, batch):
+    """Returns the Similarity of two networks, trained and untrained, under the names of the study."""
+    layers, found = (_sums_and_norms(one.model), _sums_and_norms(other.model)), []
+    for models in ((one.model, other.model), (one.untrained, other.untrained)):
+        similarity = compare(*models, images, layers=layers, batch=batch)
+        short = [
+            tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in names)
+            for names in (similarity.rows, similarity.columns)
+        ]
+        found.append(dataclasses.replace(similarity, rows=short[0], columns=short[1], models=(one.name, other.name)))
+    return found
+
+
+def _within(name, trained, control):
+    """Returns what the CKA of a network with itself says: what it is, the number, and the sentence."""
+    low, before = (_low_with_high(each.values) for each in (trained, control))
+    return (
+        f"{name}: lower half with upper half",
+        f"{low:.2f}",
+        f"Layers of the lower half of {name} are alike to those of the upper to {low:.2f} in mean (untrained: "
+        f"{before:.2f}).",
+    )
+
+
+def _across(pair, trained, control):
+    """Returns what the CKA of two networks says, like `_within`."""
+    mean, before = (float(each.values.mean()) for each in (trained, control))
+    row, column = np.unravel_index(trained.values.argmax(), trained.values.shape)
+    return (
+        f"{pair}: all layers",
+        f"{mean:.2f}",
+        f"Across {pair} all pairs of layers are alike to {mean:.2f} in mean (untrained: {before:.2f}), most of all "
+        f"{trained.rows[row]} of {trained.models[0]} and {trained.columns[column]} of {trained.models[1]}, to "
+        f"{trained.values[row, column]:.2f}.",
+    )
 
 
 def _low_with_high(values):

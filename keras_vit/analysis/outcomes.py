@@ -5,16 +5,15 @@ import numpy as np
 from keras_vit.analysis.calibration import calibration, reliability_picture
 from keras_vit.analysis.charts import Panel, bars_picture, dots_picture, gallery_picture, lines_picture
 from keras_vit.analysis.report import Picture, Section, Table
-from keras_vit.analysis.wording import comparison, listed, ordered, percent, points, two_errors
-from keras_vit.data.damage import DAMAGES, damage
+from keras_vit.analysis.wording import change, comparison, listed, ordered, percent, points, signed, two_errors
 
 
 def images(study):
     """Shows test images of each class."""
-    count = min(len(study.labels), 10)
-    chosen = study.examples(3 * count)
-    rows = [("", study.pixels[chosen[i : i + count]], None) for i in range(0, len(chosen), count)]
-    titles = [study.labels[study.answers[i]] for i in chosen[:count]]
+    members = [np.flatnonzero(study.answers == label) for label in range(len(study.labels))]
+    members = [each for each in members if len(each)][:10]
+    rows = [("", study.pixels[[each[turn % len(each)] for each in members]], None) for turn in range(3)]
+    titles = [study.labels[study.answers[each[0]]] for each in members]
     path = study.folder / "images.png"
     gallery_picture(path, rows, titles)
     trained = max(run.images for each in study.contestants for run in each.runs)
@@ -140,11 +139,14 @@ def data_size(study):
         title="The size of the data set",
         question="Which network can do with few images, and which makes most of many?",
         pictures=(Picture(path, "Lines of test accuracy over the number of training images"),),
-        numbers={f"{name}: gain from {counts[0]:,} to {counts[-1]:,}": points(gain) for name, gain in ordered(gains)},
+        numbers={
+            f"{name}, points from {counts[0]:,} to {counts[-1]:,}": signed(100 * gain, 1)
+            for name, gain in ordered(gains)
+        },
         finding=f"With {counts[0]:,} images: "
         + comparison(least, "the highest accuracy", margin=two_errors(ordered(least)[0][1], study.tested))
-        + f" From {counts[0]:,} to {counts[-1]:,} images {gaining[0]} gained most ({points(gaining[1])}) and "
-        f"{losing[0]} least ({points(losing[1])}).",
+        + f" From {counts[0]:,} to {counts[-1]:,} images the accuracy of {gaining[0]} rose most ({change(gaining[1])}) "
+        f"and that of {losing[0]} least ({change(losing[1])}).",
         table=Table(("network", *(f"{n:,} images" for n in counts)), tuple(rows)),
         method="Every training takes the same number of steps, so few images are seen more often. One training for "
         "each smaller number; bars span the trainings on the largest.",
@@ -163,7 +165,7 @@ def confidence(study):
     words = [f"{listed(sure)} {_were(sure)} on average too sure"] if sure else []
     words += [f"{listed(timid)} {_were(timid)} on average not sure enough"] if timid else []
     said = f" {'; '.join(words)}." if words else " None was off by more than one point on average."
-    rows = [(name, percent(each.error), f"{100 * each.excess:+.1f} points") for name, each in found.items()]
+    rows = [(name, percent(each.error), change(each.excess)) for name, each in found.items()]
     return Section(
         title="Calibration",
         question="When a network says 80 %, is it right in 80 % of cases?",
@@ -176,119 +178,6 @@ def confidence(study):
         "apart. The area of a point is the number of its images; bins of fewer than 10 are not drawn.",
         measured={name: {"error": each.error, "excess": each.excess} for name, each in found.items()},
     )
-
-
-def corruptions(study):
-    """Compares what noise, blur and lost contrast do."""
-    kinds = ("noise", "blur", "contrast")
-    found = {kind: damaged(study, kind) for kind in kinds}
-    path, shown = study.folder / "corruptions.png", study.folder / "corrupted.png"
-    lines_picture(path, [_panel(study, kind, found[kind]) for kind in kinds], "accuracy")
-    one = study.examples(1)
-    rows = [(kind, [damage(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
-    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"))
-    kept = {name: [float(np.mean([_kept(found[kind][name]) for kind in kinds]))] for name in found["noise"]}
-    each = [f"{kind} {_extremes(found[kind])}" for kind in kinds]
-    return Section(
-        title="Corrupted images",
-        question="How much of its accuracy does a network keep on images unlike those it learned from?",
-        pictures=(
-            Picture(shown, "One test image under rising noise, blur and loss of contrast"),
-            Picture(path, "Three panels of accuracy over the severity of noise, blur and loss of contrast"),
-        ),
-        numbers={f"{name} keeps on average": percent(mean) for name, mean in ordered(kept)},
-        finding=f"At the severest level, {'; '.join(each)}.",
-        method=f"{len(study.answers):,} test images, one training each, which saw none of this. What is kept is "
-        "accuracy at each of the four levels as a share of that on clean images, and its mean over levels and kinds.",
-        measured=found,
-    )
-
-
-def occlusion(study):
-    """Compares what hiding parts of the images does."""
-    return _one_damage(
-        study,
-        "occlusion",
-        title="Hidden patches",
-        question="How much of an image may be hidden?",
-        method="Of 8 by 8 cells some, at random, are painted over in the image's mean colour (Naseer et al. 2021).",
-    )
-
-
-def shuffle(study):
-    """Compares what putting the patches in another order does."""
-    return _one_damage(
-        study,
-        "shuffle",
-        title="Shuffled patches",
-        question="Does the order of the patches matter, or only what is in them?",
-        method="The image is cut into 2 by 2, 4 by 4 or 8 by 8 cells that change places at random (Naseer et al. "
-        "2021). What keeps its accuracy does without the global arrangement.",
-    )
-
-
-def damaged(study, kind):
-    """Returns {network: [(level, [accuracy])]} of test images damaged by `kind`, from level 0 on."""
-    found = {each.name: [] for each in study.contestants}
-    for level in _levels(kind):
-        pixels = damage(study.pixels, kind, level)
-        for each in study.contestants:
-            found[each.name].append((level, [study.accuracy(each, pixels)]))
-    return found
-
-
-def _one_damage(study, kind, title, question, method):
-    found = damaged(study, kind)
-    path, shown = study.folder / f"{kind}.png", study.folder / f"{kind}_images.png"
-    lines_picture(path, [_panel(study, kind, found)], "accuracy")
-    chosen = study.examples(3)
-    levels = _levels(kind)
-    hurt = [damage(study.pixels[chosen], kind, level) for level in levels]
-    gallery_picture(shown, [("", [each[i] for each in hurt], None) for i in range(3)], [f"{each:g}" for each in levels])
-    kept = {name: [_kept(points_)] for name, points_ in found.items()}
-    rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
-    return Section(
-        title=title,
-        question=question,
-        pictures=(
-            Picture(shown, f"Three test images at each level of {kind}"),
-            Picture(path, f"Lines of accuracy over the level of {kind}"),
-        ),
-        numbers={f"{name} keeps on average": percent(mean) for name, mean in ordered(kept)},
-        finding=f"At the severest level, {_extremes(found)}.",
-        table=Table((DAMAGES[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
-        method=f"{method} {len(study.answers):,} test images, one training each. What is kept is the mean over levels "
-        "of accuracy as a share of that on whole images.",
-        measured=found,
-    )
-
-
-def _extremes(found):
-    """Returns who was most and who least often right at the last level, in words."""
-    last = {name: points_[-1][1] for name, points_ in found.items()}
-    (best, most), *_, (worst, least) = ordered(last)
-    clean = {name: points_[0][1][0] for name, points_ in found.items()}
-    return (
-        f"{best} was most often right, in {percent(most)} of cases (whole: {percent(clean[best])}), "
-        f"and {worst} least, in {percent(least)} (whole: {percent(clean[worst])})"
-    )
-
-
-def _panel(study, kind, found):
-    levels = _levels(kind)
-    return Panel(
-        lines=found, xlabel=DAMAGES[kind].unit, title=kind, ticks=levels if kind == "shuffle" else (),
-        chance=1 / len(study.labels),
-    )  # fmt: skip
-
-
-def _levels(kind):
-    return (0, *DAMAGES[kind].levels)
-
-
-def _kept(points_):
-    clean = points_[0][1][0]
-    return float(np.mean([values[0] for _, values in points_[1:]]) / clean) if clean else 0.0
 
 
 def _at(points_, x):

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import html
 import os
+import re
 from pathlib import Path
 
 
@@ -54,8 +55,31 @@ def write_report(path, title, lead, sections, facts):
         sections="".join(_section(i, each) for i, each in enumerate(sections, start=1)),
         facts=rows,
     )
+    _write(path, page)
+
+
+def write_markdown(path, title, lead, sections, facts):
+    """Writes what `write_report` writes as Markdown, for where repositories are read; pictures stay files beside it."""
+    path = Path(path)
+    lines = [f"# {title}", lead]
+    for number, section in enumerate(sections, start=1):
+        lines += [f"## {number}. {section.title}", f"*{section.question}*"]
+        lines += [f"![{each.alt}]({os.path.relpath(each.path, path.parent)})" for each in section.pictures]
+        lines += [f"**{section.finding}**", *_markdown_table(section.table), section.method]
+    lines += ["## How this was made", "\n".join(f"- {what}: {value}" for what, value in facts.items())]
+    _write(path, "\n\n".join(filter(None, lines)) + "\n")
+
+
+def _markdown_table(table):
+    if table is None:
+        return []
+    rows = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
+    return ["\n".join(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _write(path, text):
     part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
 
@@ -78,18 +102,29 @@ def _figure(picture):
 def _table(table):
     if table is None:
         return ""
-    header = "".join(f'<th scope="col">{_text(each)}</th>' for each in table.header)
+    words = [i for i, each in enumerate(zip(*table.rows, strict=True)) if not all(map(_is_number, each))]
+    header = "".join(
+        f'<th scope="col"{_LEFT if i in words else ""}>{_text(each)}</th>' for i, each in enumerate(table.header)
+    )
     rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th>{"".join(f"<td>{_text(each)}</td>" for each in values)}</tr>'
-        for name, *values in table.rows
+        f'<tr><th scope="row">{_text(name)}</th>{"".join(map(_cell, values))}</tr>' for name, *values in table.rows
     )
     return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cell(value):
+    return f"<td{'' if _is_number(value) else _LEFT}>{_text(value)}</td>"
+
+
+def _is_number(value):
+    return re.match(r"[+−]?\d", value) is not None
 
 
 def _text(value):
     return html.escape(str(value))
 
 
+_LEFT = ' class="words"'
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -127,23 +162,23 @@ h2 span { color: var(--accent); margin-right: .35rem; }
 .question { color: var(--soft); margin: 0 0 1rem; max-width: 46rem; }
 figure { margin: 1rem 0; text-align: center; }
 img { display: block; margin: 0 auto; max-width: 100%; height: auto; }
-.numbers { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
-.numbers div { flex: 1 1 9rem; display: flex; flex-direction: column; padding: .7rem .9rem; background: var(--paper);
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.2rem, 1fr)); gap: .75rem; margin: 1rem 0; }
+.numbers div { display: flex; flex-direction: column; padding: .7rem .9rem; background: var(--paper);
   border-radius: .5rem; }
-.numbers dd { margin: 0; font-size: 1.5rem; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.numbers dd { margin: 0; font-size: 1.3rem; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .numbers dt { color: var(--soft); font-size: .875rem; line-height: 1.35; }
 .finding { font-size: 1.15rem; max-width: 48rem; padding-left: 1rem; border-left: .25rem solid var(--accent); }
 .method { color: var(--soft); font-size: .9rem; max-width: 48rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, td.words { text-align: left; }
+th:first-child, td.words, thead th.words { text-align: left; }
 thead th { color: var(--soft); font-weight: 600; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .9rem; }
 footer dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .25rem 1.25rem; }
 footer dt { color: var(--soft); }
 footer dd { margin: 0; overflow-wrap: anywhere; }
-@media (max-width: 34rem) { body { font-size: 1rem; } h1 { font-size: 1.6rem; } .numbers div { flex-basis: 40%; } }
+@media (max-width: 34rem) { body { font-size: 1rem; } h1 { font-size: 1.6rem; } }
 @media print { body { max-width: none; font-size: 10.5pt; } nav { display: none; } section { break-inside: avoid-page; }
   figure, .numbers, table { break-inside: avoid; } .numbers div, nav ol { border: 1px solid var(--line); } }
 """

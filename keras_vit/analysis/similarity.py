@@ -33,7 +33,8 @@ def similarity_picture(path, trained, control):
     """Writes a PNG to `path`: the heat map of `trained`, and beside it the one of untrained networks as a control."""
     _check_control(trained, control)
     width, height = (max(2.4, 0.16 * count) for count in trained.values.shape[::-1])
-    figure, (axes,) = new_figure(1, 2, (2 * width + 3.4, height + 1.7), sharey=True)
+    longest = max(map(len, trained.columns))
+    figure, (axes,) = new_figure(1, 2, (2 * width + 3.4, height + 1.2 + 0.075 * longest), sharey=True)
     for axis, each, title in zip(axes, (trained, control), ("trained", "untrained (control)"), strict=True):
         shown = axis.imshow(np.clip(each.values, 0, 1), cmap="magma", vmin=0, vmax=1, origin="lower")
         axis.set_title(title, fontsize=10)

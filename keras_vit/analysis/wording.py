@@ -13,6 +13,16 @@ def points(value):
     return f"{100 * value:.1f} points"
 
 
+def change(value):
+    """Returns a change of a share as text with its sign, such as "−1.4 points"."""
+    return signed(100 * value, 1) + " points"
+
+
+def signed(value, digits=2):
+    """Returns a number as text with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def listed(parts):
     """Returns texts as one: "a", "a and b", "a, b and c"."""
     parts = [str(each) for each in parts]

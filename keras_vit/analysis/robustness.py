@@ -1,0 +1,135 @@
+"""What networks bear: the steps of a comparison that damage the images. Each turns a Study to a Section."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_vit.analysis.charts import Panel, gallery_picture, lines_picture
+from keras_vit.analysis.report import Picture, Section, Table
+from keras_vit.analysis.wording import listed, ordered, percent, points
+from keras_vit.data.damage import DAMAGES, damage
+
+_WORDS = ("noise", "blur", "loss of contrast")
+
+
+def corruptions(study):
+    """Compares what noise, blur and lost contrast do."""
+    kinds = ("noise", "blur", "contrast")
+    found = {kind: damaged(study, kind) for kind in kinds}
+    path, shown = study.folder / "corruptions.png", study.folder / "corrupted.png"
+    lines_picture(path, [_panel(study, kind, found[kind]) for kind in kinds], "accuracy")
+    one = study.examples(1)
+    rows = [(kind, [damage(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
+    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"))
+    means = {name: float(np.mean([_mean(found[kind][name]) for kind in kinds])) for name in found["noise"]}
+    losses = {name: [found["noise"][name][0][1][0] - mean] for name, mean in means.items()}
+    each = [f"Under the most {what}, {_extremes(found[kind])}." for kind, what in zip(kinds, _WORDS, strict=True)]
+    return Section(
+        title="Corrupted images",
+        question="How much of its accuracy does a network keep on images unlike those it learned from?",
+        pictures=(
+            Picture(shown, "One test image under rising noise, blur and loss of contrast"),
+            Picture(path, "Three panels of accuracy over the severity of noise, blur and loss of contrast"),
+        ),
+        numbers={f"{name}, mean over all levels": percent(means[name]) for name, _ in ordered(losses, lowest=True)},
+        finding=f"{_losses(losses)} {' '.join(each)}",
+        method=f"{len(study.answers):,} test images, one training each, which saw none of this in training. What is "
+        "lost is the accuracy on clean images less the mean over the four levels of all three kinds; who has little "
+        "can't lose much.",
+        measured=found,
+    )
+
+
+def occlusion(study):
+    """Compares what hiding parts of the images does."""
+    return _one_damage(
+        study,
+        "occlusion",
+        title="Hidden patches",
+        question="How much of an image may be hidden?",
+        method="Of 8 by 8 cells some, at random, are painted over in the image's mean colour (Naseer et al. 2021).",
+    )
+
+
+def shuffle(study):
+    """Compares what putting the patches in another order does."""
+    return _one_damage(
+        study,
+        "shuffle",
+        title="Shuffled patches",
+        question="Does the order of the patches matter, or only what is in them?",
+        method="The image is cut into 2 by 2, 4 by 4 or 8 by 8 cells that change places at random (Naseer et al. "
+        "2021). What keeps its accuracy does without the global arrangement.",
+    )
+
+
+def damaged(study, kind):
+    """Returns {network: [(level, [accuracy])]} of test images damaged by `kind`, from level 0 on."""
+    found = {each.name: [] for each in study.contestants}
+    for level in _levels(kind):
+        pixels = damage(study.pixels, kind, level)
+        for each in study.contestants:
+            found[each.name].append((level, [study.accuracy(each, pixels)]))
+    return found
+
+
+def _one_damage(study, kind, title, question, method):
+    found = damaged(study, kind)
+    path, shown = study.folder / f"{kind}.png", study.folder / f"{kind}_images.png"
+    lines_picture(path, [dataclasses.replace(_panel(study, kind, found), title="")], "accuracy")
+    chosen = study.examples(3)
+    levels = _levels(kind)
+    hurt = [damage(study.pixels[chosen], kind, level) for level in levels]
+    gallery_picture(shown, [("", [each[i] for each in hurt], None) for i in range(3)], [f"{each:g}" for each in levels])
+    losses = {name: [points_[0][1][0] - _mean(points_)] for name, points_ in found.items()}
+    rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
+    return Section(
+        title=title,
+        question=question,
+        pictures=(
+            Picture(shown, f"Three test images at each level of {kind}"),
+            Picture(path, f"Lines of accuracy over the level of {kind}"),
+        ),
+        numbers={
+            f"{name}, mean over all levels": percent(_mean(found[name])) for name, _ in ordered(losses, lowest=True)
+        },
+        finding=f"{_losses(losses)} At the severest level, {_extremes(found)}.",
+        table=Table((DAMAGES[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
+        method=f"{method} {len(study.answers):,} test images, one training each. What is lost is the accuracy on whole "
+        "images less the mean over the levels; who has little can't lose much.",
+        measured=found,
+    )
+
+
+def _extremes(found):
+    """Returns who was most and who least often right at the last level, in words."""
+    last = {name: points_[-1][1] for name, points_ in found.items()}
+    (best, most), *_, (worst, least) = ordered(last)
+    clean = {name: points_[0][1][0] for name, points_ in found.items()}
+    return (
+        f"{best} was most often right, in {percent(most)} of cases (undamaged {percent(clean[best])}), "
+        f"and {worst} least often, in {percent(least)} (undamaged {percent(clean[worst])})"
+    )
+
+
+def _panel(study, kind, found):
+    levels = _levels(kind)
+    return Panel(
+        lines=found, xlabel=DAMAGES[kind].unit, title=kind, ticks=levels if kind == "shuffle" else (),
+        chance=1 / len(study.labels),
+    )  # fmt: skip
+
+
+def _levels(kind):
+    return (0, *DAMAGES[kind].levels)
+
+
+def _mean(points_):
+    """Returns the mean accuracy over all levels but 0."""
+    return float(np.mean([values[0] for _, values in points_[1:]]))
+
+
+def _losses(losses):
+    """Returns who lost how much in mean over all levels, in words."""
+    order = listed(f"{name} {points(loss)}" for name, loss in ordered(losses, lowest=True))
+    return f"In mean over all levels the networks lose, from the least to the most: {order}."
