@@ -16,10 +16,11 @@ from rich import print as show
 
 from keras_vit import data
 from keras_vit.recipes import train_classifier
-from keras_vit.training import command_line, files, leaderboard, oracles, parallel_coordinates, search_space, tuning
+from keras_vit.training import command_line, files
 from keras_vit.training.command_line import KeyValues
 from keras_vit.training.run_folder import RunError
-from keras_vit.training.search_folder import SearchFolder
+from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_space, tuner
+from keras_vit.tuning.search_folder import SearchFolder
 
 RESUMABLE = ("trials", "chief", "worker", "lease")
 
@@ -85,18 +86,18 @@ def tune(search, train=train_classifier.train):
     )
     if search.worker is not None:
         print(f"worker {search.worker} asks the chief at {search.chief} for trials", flush=True)
-        count = tuning.search(oracle, folder, base, axes, train, search.chief, search.worker)
+        count = tuner.search(oracle, folder, base, axes, train, search.chief, search.worker)
         print(f"worker {search.worker} is done, with {count} trials; the chief shows what was found")
         return None, []
     if search.chief is not None:
-        tuning.leave_devices_to_workers()
+        tuner.leave_devices_to_workers()
     folder.check(search.fresh)
     data.open_source(base.data, data_dir=base.data_dir, seed=base.seed)  # what it can't read no trial can
     folder.begin(search.fresh)
     if not is_done(search, folder):
         folder.result.unlink(missing_ok=True)
         introduce(search, axes)
-        tuning.search(oracle, folder, base, axes, train, search.chief)
+        tuner.search(oracle, folder, base, axes, train, search.chief)
     else:
         print(f"{folder.path} is done; --fresh starts over")
         oracle._set_project_dir(str(folder.path), folder.oracle.name)
@@ -119,7 +120,7 @@ def check(search):
     if search.worker is not None and search.chief is None:
         raise ValueError(f"worker {search.worker} needs the address of its chief: chief=host:port")
     if search.chief is not None:
-        tuning.address(search.chief)
+        tuner.address(search.chief)
     cluster = search.strategy == "multiworker" or search.workers is not None or search.index is not None
     if cluster or (search.strategy == "auto" and "TF_CONFIG" in os.environ):
         raise ValueError(

@@ -19,7 +19,7 @@ FLOORS = [
     {"zoo"},
     {"taps", "data"},
     {"analysis", "training"},
-    {"serving"},
+    {"serving", "tuning"},
     {"testing", "tables"},
     {"recipes", "__main__"},
 ]

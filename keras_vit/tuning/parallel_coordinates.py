@@ -4,7 +4,7 @@ import math
 
 from keras_vit.backend import load
 from keras_vit.training.files import replacing
-from keras_vit.training.leaderboard import ranked
+from keras_vit.tuning.leaderboard import ranked
 
 FAILED = {"color": "#D55E00", "linewidth": 1.5, "linestyle": ":"}  # of Okabe & Ito's palette
 ACCURACIES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)  # that may be written on the last axis

@@ -12,7 +12,7 @@ import keras
 from rich import console
 
 from keras_vit.backend import load
-from keras_vit.training import oracles, search_space
+from keras_vit.tuning import oracles, search_space
 
 kt = load("keras_tuner")
 load("tensorboard")  # keras_tuner asks for it in the middle of the first trial only

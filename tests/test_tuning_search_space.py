@@ -9,8 +9,8 @@ import keras_vit
 from keras_vit import registry
 from keras_vit.recipes.train_classifier import Options
 from keras_vit.spaces import Range, Times
-from keras_vit.training import search_space
-from keras_vit.training.search_space import applied, axes, parameters, parse
+from keras_vit.tuning import search_space
+from keras_vit.tuning.search_space import applied, axes, parameters, parse
 
 SMALL = {"patch": 4, "width": 48, "depth": 5, "heads": 4, "hidden": 96}
 BASE = Options(model="vit-ti16", image_size=28, model_options=SMALL, learning_rate=7e-4)

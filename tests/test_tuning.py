@@ -14,8 +14,9 @@ from tuning_program import accuracy_of, starts_of, train
 
 from keras_vit.recipes import tune_classifier
 from keras_vit.recipes.tune_classifier import base_of, tune
-from keras_vit.training import files, leaderboard, oracles, parallel_coordinates, search_folder, search_space
-from keras_vit.training.leaderboard import Row
+from keras_vit.training import files
+from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_folder, search_space
+from keras_vit.tuning.leaderboard import Row
 
 FIXED = dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed")
 SPACE = {**FIXED, "learning_rate": "log:1e-4..1e-1"}  # and drop path

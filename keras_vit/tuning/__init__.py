@@ -1,0 +1,1 @@
+"""Searching for better options of a training, by keras-tuner."""
