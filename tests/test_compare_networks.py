@@ -15,6 +15,7 @@ from keras_vit import counting
 from keras_vit.recipes import compare_networks as recipe
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
+pytestmark = pytest.mark.slow
 SMOKE = recipe.PRESETS["smoke"]
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from keras_vit.recipes import draw_lessons
 
+pytestmark = pytest.mark.slow
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("understanding_vit.md", "understanding_vit.ja.md")
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", re.DOTALL)

@@ -15,6 +15,7 @@ from keras_vit import analysis, data
 from keras_vit.recipes import measure_attention
 from keras_vit.recipes.measure_attention import PRESETS, measure
 
+pytestmark = pytest.mark.slow
 KINDS = ["raw attention_0", "raw attention_1", "dino", "rollout", "gradient", "gradcam"]
 
 

@@ -19,6 +19,7 @@ from keras_vit.recipes.train_classifier import train
 from keras_vit.training import background, resuming, termination
 from keras_vit.training.files import WriteError
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", 5))
 STEPS = 20  # in an epoch
 # with every source of chance, and an average of the weights that changes places with them to be measured

@@ -18,6 +18,7 @@ from keras_vit.training import files
 from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_folder, search_space
 from keras_vit.tuning.leaderboard import Row
 
+pytestmark = pytest.mark.slow
 FIXED = dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed")
 SPACE = {**FIXED, "learning_rate": "log:1e-4..1e-1"}  # and drop path
 
