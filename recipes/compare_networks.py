@@ -98,7 +98,7 @@ PRESETS = {
     "smoke": Options(
         width=16,
         depth=1,
-        shares=(0.3, 1.0),
+        shares=(0.5, 1.0),
         seeds=1,
         epochs=2,
         augment="affine",

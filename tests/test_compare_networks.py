@@ -71,14 +71,14 @@ def test_accuracies_are_those_of_the_trainings(compared):
         assert measured["Accuracy"][name] == [accuracy]
         assert f"{name} {100 * accuracy:.1f} %" in page
         sizes = [images for images, _ in measured["The size of the data set"][name]]
-        assert sizes == [389, 1293]  # 30 and 100 % of the digits that are for training
+        assert sizes[1] == 1293 and abs(sizes[0] - 1293 / 2) <= 5  # of 10 classes, each rounded
 
 
 def test_every_network_takes_the_same_number_of_steps(compared):
     options, _ = compared
     for name in options.networks:
         steps = []
-        for share in (30, 100):
+        for share in (50, 100):
             folder = Path(options.output) / f"training/{name}-{share}-seed-0"
             asked = json.loads((folder / "options.json").read_text())["options"]
             images = json.loads((folder / "result.json").read_text())["images"]["train"]
