@@ -26,7 +26,6 @@ CHANGES = {
     "no augmentation": {"augment": "none"},
     "stochastic depth 0.1": {"model_options": {"drop_path": 0.1}},
     "convolutional stem": {"model_options": {"stem": (24,), "patch": 2}},
-    "patches twice as large, no augmentation": {"model_options": {"patch": 8}, "augment": "none"},
 }
 
 
