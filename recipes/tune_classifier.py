@@ -2,6 +2,9 @@
 
     python -m keras_vit.recipes.tune_classifier --preset digits
 
+20 trials of 8 epochs, 10 minutes of processor time on 2 busy CPU cores: the best reaches 97.2 % on validation, the
+default options 79.2 %; on test 96.7 % and 77.8 %.
+
     python -m keras_vit.recipes.tune_classifier --data folder:photos --model vit-s16 --search hyperband --epochs 30
 
 Takes every option of train_classifier; they are the trial 0, with which all others are compared. The best ones lie in
