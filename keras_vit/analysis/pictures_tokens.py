@@ -61,10 +61,15 @@ def heads_picture(path, image, matrices, rolled):
 
 
 def positions_picture(path, table):
-    """Writes a PNG to `path`: for each place of a position table (h, w, D) its cosine similarity to all places."""
+    """Writes a PNG to `path`: for each place of a position table (h, w, D) its cosine similarity to all places.
+
+    Above stand the means over all pairs of places that share a side, and over all other pairs.
+    """
     rows, columns = table.shape[:2]
     unit = table / np.linalg.norm(table, axis=2, keepdims=True)
-    with drawing(path, (0.66 * columns + 1.3, 0.66 * rows + 0.4), rows, columns) as (figure, axes):
+    beside, others = _neighbours_and_others(unit)
+    with drawing(path, (0.66 * columns + 1.3, 0.66 * rows + 0.7), rows, columns) as (figure, axes):
+        figure.suptitle(f"mean of neighbours {beside:.2f}, of all other pairs {others:.2f}", fontsize=10)
         for row, column in np.ndindex(rows, columns):
             shown = axes[row, column].imshow(unit @ unit[row, column], cmap="viridis", vmin=-1, vmax=1)
         for row in range(rows):
@@ -74,6 +79,14 @@ def positions_picture(path, table):
         figure.supxlabel("column of the patch", fontsize=10)
         figure.supylabel("row of the patch", fontsize=10)
         colour_bar(figure, shown, axes, "cosine similarity of positions")
+
+
+def _neighbours_and_others(unit):
+    """Returns the mean product of unit vectors (h, w, D) over pairs of cells that share a side, and over the rest."""
+    places = np.argwhere(np.ones(unit.shape[:2]))
+    steps = np.abs(places[:, None] - places).sum(axis=2)
+    products = unit.reshape(len(places), -1) @ unit.reshape(len(places), -1).T
+    return products[steps == 1].mean(), products[steps > 1].mean()
 
 
 def _top(matrices):
