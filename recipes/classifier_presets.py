@@ -36,8 +36,7 @@ def plain():
 def digits():
     """1,797 handwritten digits of 8 x 8 pixels, from scratch in about a minute.
 
-    98.9 % of the 360 test images, 98.6 and 98.3 % with --seed 1 and 2, in 63 s on 2 CPU cores. The numbers were
-    chosen here.
+    98.3 % of the 360 test images, after 2.4 minutes of processor time. The numbers were chosen here.
     """
     return Options(
         image_size=16,  # twice what they are, so that turning and shifting them by parts of a pixel blurs less
@@ -68,13 +67,13 @@ def smoke():
 def fashion_mnist():
     """60,000 grey images of clothes of 28 x 28 pixels, from scratch on 2 CPU cores.
 
-    A convolutional stem (Xiao et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
+    90.3 % of the 10,000 test images, after 18 minutes of processor time. A convolutional stem (Xiao
+    et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
     """
     return Options(
         data="fashion_mnist",
         image_size=32,
         model_options={"stem": (32, 64), "patch": 2, "width": 64, "depth": 4, "heads": 2, "hidden": 128},
-        augment="flip-crop",
         epochs=10,
         batch=128,
         learning_rate=2e-3,
@@ -87,7 +86,8 @@ def fashion_mnist():
 def cifar10():
     """60,000 colour images of 32 x 32 pixels in 10 classes, from scratch on 2 CPU cores.
 
-    A convolutional stem (Xiao et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
+    71.0 % of the 10,000 test images, stored as JPEG, after 22 minutes of processor time. A convolutional stem
+    (Xiao et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
     """
     return Options(
         data="cifar10",
