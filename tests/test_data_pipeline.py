@@ -232,7 +232,7 @@ def test_other_tensorflow_errors_pass_as_they_are(source):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"augment": "flip"}, "no augmentation 'flip'; there are 'none', 'affine', 'flip-crop'"),
+        ({"augment": "flip"}, "no augmentation 'flip'; it is one of none, affine, flip-crop"),
         ({"first_epoch": 4}, "first_epoch=4 does not lie between 0 and epochs=3"),
         ({"first_step": 25}, "first_step=25 is none of the 24 steps of epoch 0 of 3"),
         ({"first_epoch": 3, "first_step": 1}, "first_step=1 is none of the 24 steps of epoch 3 of 3"),

@@ -8,7 +8,7 @@ from keras_vit.layers import MultiHeadAttention
 from keras_vit.serving import export
 from keras_vit.testing import small
 from keras_vit.training.fine_tuning import add_lora, freeze, merge_lora
-from keras_vit.training.layer_decay import adamw_by_depth
+from keras_vit.training.optimizers import make_optimizer
 
 
 def values(model):
@@ -67,7 +67,7 @@ def test_freezing_until_the_first_layer_freezes_nothing_and_an_unknown_one_is_re
 def test_layers_left_after_freezing_take_a_layer_wise_optimizer():
     model = small("vit")
     freeze(model, until="block_2")
-    optimizer = adamw_by_depth(model, 0.1, 0.0, 0.5)
+    optimizer = make_optimizer("adamw", model, 0.1, layer_decay=0.5)
     by_path = dict(zip([v.path for v in model.trainable_variables], optimizer.scales, strict=True))
     assert by_path["block_2/mlp/fc1/kernel"] == 0.5 and by_path["head/kernel"] == 1.0
 

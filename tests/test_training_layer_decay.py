@@ -52,7 +52,7 @@ def test_every_deep_family_has_a_depth_for_every_weight(name):
 
 
 def test_layer_without_a_depth_is_named():
-    with pytest.raises(ValueError, match="the depth of layer 'conv_1' of .* isn't known"):
+    with pytest.raises(ValueError, match="the depth of layer 'stage_2' of .* isn't known"):
         rate_scales(small("lenet"), 0.5)
     assert set(rate_scales(small("lenet"), 1).values()) == {1.0}
 
