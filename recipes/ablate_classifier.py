@@ -15,9 +15,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from keras_vit.files import replacing, write_json
 from keras_vit.recipes.train_classifier import PRESETS, train
 from keras_vit.training import command_line
-from keras_vit.training.files import replacing, write_json
 
 # What is changed of a preset: options of training, and options of the model
 CHANGES = {

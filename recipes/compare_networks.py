@@ -22,13 +22,13 @@ import keras
 import numpy as np
 
 import keras_vit
-from keras_vit import backend, counting, data
-from keras_vit.analysis import insides, outcomes, robustness
-from keras_vit.analysis.report import write_markdown, write_report
-from keras_vit.analysis.study import Contestant, Run, Study
+from keras_vit import backend, counting, data, files
+from keras_vit.comparison import insides, layers, outcomes, robustness
+from keras_vit.comparison.report import write_markdown, write_report
+from keras_vit.comparison.study import Contestant, Run, Study
 from keras_vit.data.corrupt import decode_or_skip
 from keras_vit.recipes import train_classifier
-from keras_vit.training import command_line, files, result, run_folder
+from keras_vit.training import command_line, result, run_folder
 
 tf = backend.load("tensorflow")
 
@@ -49,8 +49,8 @@ STEPS = (
     insides.looking,
     insides.distances,
     insides.receptive_fields,
-    insides.probes,
-    insides.similarities,
+    layers.probes,
+    layers.similarities,
 )
 
 

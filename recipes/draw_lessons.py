@@ -17,10 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import analysis, backend, layers, registry
+from keras_vit import analysis, backend, files, layers, registry
 from keras_vit.analysis import pictures_diagrams, pictures_maps, pictures_tokens
 from keras_vit.taps import tap
-from keras_vit.training import command_line, files
+from keras_vit.training import command_line
 
 datasets = backend.load("sklearn.datasets")
 VIT = {"image_size": 32, "channels": 1, "classes": 10, "patch": 4, "width": 32, "depth": 3, "heads": 4, "hidden": 64}

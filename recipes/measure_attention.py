@@ -22,11 +22,11 @@ from rich.table import Table
 
 from keras_vit import analysis, data
 from keras_vit.analysis.object_pictures import mask_picture, mass_picture
+from keras_vit.files import replacing, write_json
 from keras_vit.recipes import train_classifier
 from keras_vit.taps import list_taps
 from keras_vit.training import command_line, result
 from keras_vit.training.command_line import KeyValues
-from keras_vit.training.files import replacing, write_json
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
 OF_A_CLASS = ("gradient", "gradcam")

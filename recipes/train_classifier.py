@@ -14,7 +14,7 @@ import keras
 from rich import print as show
 from rich.table import Table
 
-from keras_vit import data, registry
+from keras_vit import data, files, registry
 from keras_vit.recipes.classifier_presets import ABOUT, PRESETS
 from keras_vit.training import (
     classifier,
@@ -23,7 +23,6 @@ from keras_vit.training import (
     confusion,
     confusion_picture,
     curves,
-    files,
     result,
     resuming,
     state,

@@ -17,9 +17,9 @@ from typing import Literal
 
 from rich import print as show
 
-from keras_vit import data
+from keras_vit import data, files
 from keras_vit.recipes import train_classifier
-from keras_vit.training import command_line, files
+from keras_vit.training import command_line
 from keras_vit.training.command_line import KeyValues
 from keras_vit.training.run_folder import RunError
 from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_space, tuner

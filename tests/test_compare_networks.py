@@ -16,14 +16,16 @@ from keras_vit.recipes import compare_networks as recipe
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 pytestmark = pytest.mark.slow
-SMOKE = recipe.PRESETS["smoke"]
+# one of each kind: a row of pixels, neighbourhoods, attention
+SMOKE = dataclasses.replace(recipe.PRESETS["smoke"], networks=("MLP", "ResNet", "ViT"))
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """Runs the smoke preset; returns (its options, what it printed)."""
+    """Runs the smoke preset with SMOKE's networks; returns (its options, what it printed)."""
     output = tmp_path_factory.mktemp("compare") / "runs"
     command = [sys.executable, "-m", "keras_vit.recipes.compare_networks", "--preset", "smoke", "--output", output]
+    command += ["--networks", *SMOKE.networks]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dataclasses.replace(SMOKE, output=str(output)), done.stdout

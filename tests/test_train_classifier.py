@@ -153,7 +153,7 @@ def replace(a, b, real=os.replace, left=iter(range({number - 1}, -1, -1))):
     if next(left) == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     real(a, b)
-from keras_vit.training import files
+from keras_vit import files
 files.os = type("Os", (), dict(replace=replace, fsync=os.fsync))
 """
 

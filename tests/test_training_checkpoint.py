@@ -15,9 +15,9 @@ import pytest
 import tensorflow as tf
 from test_train_classifier import CHANCE, SMOKE, assert_ended_alike
 
+from keras_vit.files import WriteError
 from keras_vit.recipes.train_classifier import train
 from keras_vit.training import background, resuming, termination
-from keras_vit.training.files import WriteError
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", 5))

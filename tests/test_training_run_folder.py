@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from keras_vit.training.files import replacing
+from keras_vit.files import replacing
 from keras_vit.training.run_folder import RunError, RunFolder
 
 

@@ -12,9 +12,9 @@ import keras
 import pytest
 from tuning_program import accuracy_of, starts_of, train
 
+from keras_vit import files
 from keras_vit.recipes import tune_classifier
 from keras_vit.recipes.tune_classifier import base_of, tune
-from keras_vit.training import files
 from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_folder, search_space
 from keras_vit.tuning.leaderboard import Row
 

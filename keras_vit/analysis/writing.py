@@ -1,12 +1,10 @@
 """Tables and pictures, written whole or not at all."""
 
-import contextlib
 import csv
-import os
 import re
-from pathlib import Path
 
 from keras_vit import backend
+from keras_vit.files import replacing
 
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of Okabe and Ito, which colour-blind eyes tell apart
@@ -14,7 +12,7 @@ PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of Okabe and Ito, whi
 
 def write_csv(path, header, rows):
     """Writes a table to `path`, numbers with all their digits."""
-    with _replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow(header)
         lines.writerows([[repr(float(v)) if hasattr(v, "dtype") else v for v in row] for row in rows])
@@ -36,16 +34,5 @@ def label_blocks(axis, names):
 
 def write_figure(path, figure, dpi=120):
     """Writes a figure as PNG to `path`."""
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         figure.savefig(partial, dpi=dpi, format="png")
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

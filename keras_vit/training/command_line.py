@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 from keras_vit.backend import load
+from keras_vit.files import WriteError
 from keras_vit.training.callbacks import DivergedError
 from keras_vit.training.cluster import WorkerLostError
-from keras_vit.training.files import WriteError
 
 tyro = load("tyro")
 

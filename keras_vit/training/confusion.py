@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.training.files import replacing
+from keras_vit.files import replacing
 
 MOST = 2048  # classes: the matrix of 21,841 would take 1.9 GB on every device
 

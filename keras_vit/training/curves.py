@@ -1,7 +1,7 @@
 """Draws how a training went."""
 
 from keras_vit.backend import load
-from keras_vit.training.files import replacing
+from keras_vit.files import replacing
 
 # of Okabe & Ito's palette, which colour-blind eyes tell apart; the line styles differ too
 TRAINING = {"color": "#0072B2", "linestyle": "--", "label": "training"}

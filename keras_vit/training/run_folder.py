@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from keras_vit.training.files import replacing, write_json
+from keras_vit.files import replacing, write_json
 
 WRITER = "keras_vit"
 NO_CHANGE = ("output", "fresh", "profile", "strategy", "workers", "index", "steps_per_execution", "save_every")

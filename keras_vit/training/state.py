@@ -11,7 +11,7 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_vit.training.files import replacing
+from keras_vit.files import replacing
 
 
 @dataclasses.dataclass

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from keras_vit.training.files import replacing
+from keras_vit.files import replacing
 from keras_vit.tuning import oracles
 
 SHOWN = 10  # trials of the table, beside the default and those that failed

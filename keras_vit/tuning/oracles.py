@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from keras_vit.backend import load
-from keras_vit.training.files import write_json
+from keras_vit.files import write_json
 
 kt = load("keras_tuner")
 OBJECTIVE = "val_accuracy"

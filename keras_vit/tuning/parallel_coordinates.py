@@ -3,7 +3,7 @@
 import math
 
 from keras_vit.backend import load
-from keras_vit.training.files import replacing
+from keras_vit.files import replacing
 from keras_vit.tuning.leaderboard import ranked
 
 FAILED = {"color": "#D55E00", "linewidth": 1.5, "linestyle": ":"}  # of Okabe & Ito's palette

@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from keras_vit.training.files import read_json, write_json
+from keras_vit.files import read_json, write_json
 from keras_vit.training.run_folder import NO_CHANGE, WRITER, RunError, differences
 
 STARTS = 3  # of a trial's process without an epoch completed, before the trial counts as failed

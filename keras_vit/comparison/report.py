@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from keras_vit.files import replacing
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
@@ -55,7 +57,8 @@ def write_report(path, title, lead, sections, facts):
         sections="".join(_section(i, each) for i, each in enumerate(sections, start=1)),
         facts=rows,
     )
-    _write(path, page)
+    with replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 def write_markdown(path, title, lead, sections, facts):
@@ -67,7 +70,8 @@ def write_markdown(path, title, lead, sections, facts):
         lines += [f"![{each.alt}]({os.path.relpath(each.path, path.parent)})" for each in section.pictures]
         lines += [f"**{section.finding}**", *_markdown_table(section.table), section.method]
     lines += ["## How this was made", "\n".join(f"- {what}: {value}" for what, value in facts.items())]
-    _write(path, "\n\n".join(filter(None, lines)) + "\n")
+    with replacing(path) as partial:
+        partial.write_text("\n\n".join(filter(None, lines)) + "\n", encoding="utf-8")
 
 
 def _markdown_table(table):
@@ -75,12 +79,6 @@ def _markdown_table(table):
         return []
     rows = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
     return ["\n".join(f"| {' | '.join(row)} |" for row in rows)]
-
-
-def _write(path, text):
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def _section(number, section):

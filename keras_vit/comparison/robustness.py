@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from keras_vit.analysis.charts import Panel, gallery_picture, lines_picture
-from keras_vit.analysis.report import Picture, Section, Table
-from keras_vit.analysis.wording import listed, ordered, percent, points
+from keras_vit.comparison.charts import Panel, gallery_picture, lines_picture
+from keras_vit.comparison.report import Picture, Section, Table
+from keras_vit.comparison.wording import listed, ordered, percent, points
 from keras_vit.data.damage import DAMAGES, damage
 
 _WORDS = ("noise", "blur", "loss of contrast")

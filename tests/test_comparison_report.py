@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.analysis.report import Picture, Section, Table, write_markdown, write_report
+from keras_vit.comparison.report import Picture, Section, Table, write_markdown, write_report
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 NASTY = '<script>alert("1 & 2")</script>'
@@ -79,7 +79,7 @@ def test_missing_picture_leaves_the_old_report_alone(report):
     lost = Section(title="a", question="b", pictures=(Picture(report.parent / "no.png", "c"),), numbers={}, finding="d")
     with pytest.raises(FileNotFoundError, match=r"no\.png"):
         write_report(report, "t", "l", [lost], {})
-    assert report.read_bytes() == before and not list(report.parent.glob("*.part"))
+    assert report.read_bytes() == before and not list(report.parent.glob("tmp-*"))
 
 
 def test_markdown_says_the_same_and_points_to_the_pictures_beside_it(tmp_path):

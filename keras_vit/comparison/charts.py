@@ -2,13 +2,12 @@
 
 import dataclasses
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 
 from keras_vit import backend
 from keras_vit.analysis.writing import PALETTE, new_figure, write_figure
+from keras_vit.files import replacing
 
 _MARKERS = "osD^vP"
 _BLACK = "#000000"
@@ -126,11 +125,10 @@ def _line(axis, points, name, style, dotted):
 
 def _write_small(path, figure):
     """Writes photographs with 256 colours, which takes a third of the bytes."""
-    buffer, path = io.BytesIO(), Path(path)
+    buffer = io.BytesIO()
     figure.savefig(buffer, dpi=85, format="png")
-    part = path.with_name(path.name + ".part")
-    backend.load("PIL.Image").open(buffer).convert("RGB").quantize(256).save(part, format="png", optimize=True)
-    os.replace(part, path)
+    with replacing(path) as partial:
+        backend.load("PIL.Image").open(buffer).convert("RGB").quantize(256).save(partial, format="png", optimize=True)
 
 
 def _plain(axis, along, percent):

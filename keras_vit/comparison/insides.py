@@ -3,30 +3,18 @@
 None is what a step gives where no network of the study has what it measures.
 """
 
-import dataclasses
-import re
-
 import numpy as np
 
 from keras_vit.analysis.attention import attention, methods
-from keras_vit.analysis.cells import layers_before_head, layers_with_cells
-from keras_vit.analysis.charts import gallery_picture
-from keras_vit.analysis.cka import compare
+from keras_vit.analysis.cells import layers_with_cells
 from keras_vit.analysis.distance import attention_distance, distance_picture, uniform_attention_distance
-from keras_vit.analysis.probe import probe, probe_picture
 from keras_vit.analysis.receptive_field import effective_receptive_field, field_picture, field_share
-from keras_vit.analysis.report import Picture, Section, Table
 from keras_vit.analysis.resizing import resize_maps
-from keras_vit.analysis.similarity import similarity_picture
-from keras_vit.analysis.wording import comparison, listed, ordered, percent, signed, two_errors
-from keras_vit.taps import block_of, list_taps
+from keras_vit.comparison.charts import gallery_picture
+from keras_vit.comparison.report import Picture, Section, Table
+from keras_vit.comparison.wording import listed, ordered, percent, signed
 
 SHOWN = 8  # images whose maps are drawn
-_ENDS = re.compile("map|pool|head.*")
-# what lies between the sums and norms of a block, and stages, which are their last block under another name
-_ASIDE = re.compile(
-    rf"(stage_\d+_)?(query|key|value|attention|attended|branch\d|carried)_\d+|stage_\d+|{_ENDS.pattern}"
-)
 
 
 def looking(study):
@@ -141,67 +129,6 @@ def receptive_fields(study):
     )
 
 
-def similarities(study):
-    """Compares the layers of a ViT and a convolutional network with themselves and each other."""
-    by_name = {each.name: each for each in study.contestants}
-    token = next((by_name[name] for name in by_name if "rollout" in methods(by_name[name].model)), None)
-    plain = next((by_name[name] for name in ("ResNet", "LeNet", "Mixer", "MLP") if name in by_name), None)
-    pairs = [(one, other) for one, other in ((plain, plain), (token, token), (plain, token)) if one and other]
-    images = study.images[:512]
-    batch = min(128, len(images))
-    pictures, numbers, said, measured = [], {}, [], {}
-    for one, other in pairs:
-        trained, control = _compared(one, other, images, batch)
-        path = study.folder / f"cka_{one.name}_{other.name}.png"
-        similarity_picture(path, trained, control)
-        pictures.append(Picture(path, f"Heat maps of the CKA of layers of {one.name} and {other.name}"))
-        pair = one.name if one is other else f"{one.name} and {other.name}"
-        measured[pair] = {"trained": trained.values.tolist(), "untrained": control.values.tolist()}
-        label, number, sentence = (_within if one is other else _across)(pair, trained, control)
-        numbers[label] = number
-        said.append(sentence)
-    return Section(
-        title="How alike layers see",
-        question="Do networks build up their view in stages, or keep it throughout?",
-        pictures=tuple(pictures),
-        numbers=numbers,
-        finding=" ".join(said),
-        method=f"Linear CKA with the unbiased estimator in minibatches of {batch} (Nguyen et al. 2021) of "
-        f"{len(images)} test images, after each sum and norm; 1 is alike, 0 unrelated. The control shows what the "
-        "architectures alone bring with them.",
-        measured=measured,
-    )
-
-
-def probes(study):
-    """Measures what a linear classifier reads from each layer."""
-    answers, found = study.answers[:1000], {}
-    for each in study.contestants:
-        names = [name for name in layers_before_head(each.model) if name not in ("map", "pool")]
-        found[each.name] = probe(each.model, study.learned, (study.images[:1000], answers), names)
-    path = study.folder / "probes.png"
-    probe_picture(path, found)
-    best = {name: max(layers, key=layers.get) for name, layers in found.items()}
-    first = {name: [next(iter(layers.values()))] for name, layers in found.items()}
-    last = {name: [list(layers.values())[-1]] for name, layers in found.items()}
-    gains = {name: [last[name][0] - first[name][0]] for name in found}
-    margin = two_errors(ordered(last)[0][1], len(answers))
-    return Section(
-        title="What can be read from each layer",
-        question="How early can a straight line tell the classes apart?",
-        pictures=(Picture(path, "Lines of the accuracy of linear probes over the depth of each network"),),
-        numbers={f"{name}, best at {best[name]}": percent(found[name][best[name]]) for name in found},
-        finding="In the last layer: "
-        + comparison(last, "the highest accuracy", margin=margin)
-        + f" From the first layer to the last it rises most in {ordered(gains)[0][0]} "
-        f"({percent(first[ordered(gains)[0][0]][0])} to {percent(last[ordered(gains)[0][0]][0])}).",
-        method="Regularised least squares on the mean over the cells of each layer, fitted to "
-        f"{len(study.learned[1]):,} training images and tested on {len(answers):,} test images (as in Raghu et al. "
-        "2021).",
-        measured=found,
-    )
-
-
 def _agreement(maps, others):
     """Returns the rank correlation (Spearman 1904) of maps of cells with others on them, the mean over images."""
     others = resize_maps(others, maps.shape[1:])
@@ -221,55 +148,3 @@ def _with_several_cells(model):
     shapes = {name: model.get_layer(name).output.shape for name in layers_with_cells(model)}
     several = [name for name, shape in shapes.items() if len(shape) == 3 or shape[1] * shape[2] > 1]
     return [name for name in several if "block_" in name] or [name for name in several if name.startswith("stage_")]
-
-
-def _sums_and_norms(model):
-    """Returns the taps of `model` after its sums and norms, in the order in which it computes them."""
-    known, names = list_taps(model), []
-    for layer in model.layers:
-        names += [name for name in known if block_of(model, name) is layer]
-        names += [layer.name] if layer.name in known else []
-    aside = _ASIDE if any("block_" in name for name in names) else _ENDS
-    return [name for name in names if not aside.fullmatch(name)]
-
-
-def _compared(one, other, images, batch):
-    """Returns the Similarity of two networks, trained and untrained, under the names of the study."""
-    layers, found = (_sums_and_norms(one.model), _sums_and_norms(other.model)), []
-    for models in ((one.model, other.model), (one.untrained, other.untrained)):
-        similarity = compare(*models, images, layers=layers, batch=batch)
-        short = [
-            tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in names)
-            for names in (similarity.rows, similarity.columns)
-        ]
-        found.append(dataclasses.replace(similarity, rows=short[0], columns=short[1], models=(one.name, other.name)))
-    return found
-
-
-def _within(name, trained, control):
-    """Returns what the CKA of a network with itself says: what it is, the number, and the sentence."""
-    low, before = (_low_with_high(each.values) for each in (trained, control))
-    return (
-        f"{name}: lower half with upper half",
-        f"{low:.2f}",
-        f"Layers of the lower half of {name} are alike to those of the upper to {low:.2f} in mean (untrained: "
-        f"{before:.2f}).",
-    )
-
-
-def _across(pair, trained, control):
-    """Returns what the CKA of two networks says, like `_within`."""
-    mean, before = (float(each.values.mean()) for each in (trained, control))
-    row, column = np.unravel_index(trained.values.argmax(), trained.values.shape)
-    return (
-        f"{pair}: all layers",
-        f"{mean:.2f}",
-        f"Across {pair} all pairs of layers are alike to {mean:.2f} in mean (untrained: {before:.2f}), most of all "
-        f"{trained.rows[row]} of {trained.models[0]} and {trained.columns[column]} of {trained.models[1]}, to "
-        f"{trained.values[row, column]:.2f}.",
-    )
-
-
-def _low_with_high(values):
-    half = len(values) // 2
-    return float(values[:half, half:].mean())
