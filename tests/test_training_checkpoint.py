@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_train_classifier import CHANCE, SMOKE, assert_ended_alike
+from test_train_classifier import CHANCE, SMOKE, assert_ended_alike, result_of
 
 from keras_vit.files import WriteError
 from keras_vit.recipes.train_classifier import train
@@ -234,3 +234,26 @@ def test_a_run_killed_at_random_moments_ends_as_if_it_never_was(base, tmp_path):
     assert not Path(options.output, "result.json").exists()
     train(options)
     assert_ended_alike(options.output, base.output, f"killed so many states and s after each start: {moments}")
+
+
+def whole_and_terminated(whole, terminated):
+    """Trains on two devices without an end and with one within an epoch, in a process that begins with this."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    train(whole)
+    with pytest.raises(SystemExit):
+        train(terminated, [Seen(33, terminate)])
+    train(terminated)
+
+
+def test_a_run_on_several_devices_terminated_within_an_epoch_ends_as_if_it_never_was(base, tmp_path):
+    options = {"strategy": "mirrored", "save_every": 7}
+    whole, terminated = (
+        dataclasses.replace(base, output=str(tmp_path / name), **options) for name in ("whole", "terminated")
+    )
+    running = multiprocessing.get_context("spawn").Process(target=whole_and_terminated, args=(whole, terminated))
+    running.start()
+    running.join()
+    assert running.exitcode == 0
+    assert result_of(whole.output)["devices"] == ["CPU:0", "CPU:1"]
+    assert_ended_alike(terminated.output, whole.output)

@@ -1,6 +1,7 @@
 """Where a model is trained: the devices and the precision of its arithmetic."""
 
 import contextlib
+import functools
 import os
 
 import keras
@@ -18,7 +19,17 @@ def all_devices():
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) == 1:
         return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return _mirrored(tuple(device.name for device in devices))
+
+
+@functools.cache
+def _mirrored(devices):
+    """Returns the one MirroredStrategy of this process over `devices`.
+
+    Each strategy numbers its sums over devices from the same number on, but the devices remember what the sum of a
+    number was like: a second training of a process, as in a search, would fail where its sums come in another order.
+    """
+    return load("tensorflow").distribute.MirroredStrategy(list(devices))
 
 
 def choose(name="auto", workers=None, index=None):
