@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TENSORFLOW ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; \
 	elif [ "$$(uname -sm)" = "Linux x86_64" ]; then echo tf-cpu; else echo tf; fi)
 RUN = $(VENV)/bin/python
+# processes that share the tests; each computes in one thread, for small models gain nothing by more
 WORKERS ?= 2
 SHELL := /bin/bash
 # what TensorFlow says of itself on every start, whatever its log level
@@ -19,7 +20,8 @@ quickstart: $(VENV)/.train
 	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
 
 test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
-	$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(if $(FULL),,-m "not slow")
+	TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		$(if $(FULL),,-m "not slow")
 
 lint: $(VENV)/.test
 	$(RUN) -m ruff check .

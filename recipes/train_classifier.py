@@ -91,7 +91,7 @@ def batches_for_training(options, source, network, progress):
     steps = data.steps_per_epoch(source, options.batch)
     batches = data.training_batches(
         source,
-        preprocessing_of(network),
+        classifier.training_preprocessing(network, options),
         options.batch,
         augment=options.augment,
         erasing=options.erasing,
@@ -127,7 +127,7 @@ def fit(model, network, options, source, folder, progress, callbacks):
             StopOnNaN(folder),
             keeping,
             keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-            ShowInput(folder.tensorboard, batches, preprocessing_of(network), source.labels),
+            ShowInput(folder.tensorboard, batches, classifier.training_preprocessing(network, options), source.labels),
             *profiled,
             shown,
         ]

@@ -11,8 +11,8 @@ import pytest
 
 import keras_vit
 from keras_vit import data
-from keras_vit.recipes.train_classifier import ABOUT, PRESETS, check, train
-from keras_vit.training import classifier, command_line
+from keras_vit.recipes.train_classifier import ABOUT, PRESETS, batches_for_training, check, train
+from keras_vit.training import classifier, command_line, state
 
 SMOKE = PRESETS["smoke"]
 SMALL = {**SMOKE.model_options, "dropout": 0.0}
@@ -72,6 +72,28 @@ def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, 
         batches = data.evaluation_batches(source, split, preprocessing, 61)
         hits = [model(images).numpy().argmax(-1) == labels.numpy() for images, labels in batches]
         np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
+
+
+def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, tmp_path):
+    small = {"blocks": (1, 0, 0, 0), "width": 8, "dropout": 0.0}
+    options = dataclasses.replace(
+        quick, model="resnet-18", model_options=small, image_size=12, test_size=20, crop=0.9, output=str(tmp_path / "a")
+    )
+    network = classifier.network(options, source)
+    images, _ = batches_for_training(options, source, network, state.Progress()).element_spec
+    assert images.shape == (options.batch, 12, 12, 1)
+    model, history = train(options)
+    result = told(options)
+    assert result["preprocessing"]["image_size"] == [20, 20] and result["preprocessing"]["crop"] == 0.9
+    for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
+        batches = data.evaluation_batches(source, split, data.Preprocessing((20, 20), 1, crop=0.9), 61)
+        hits = [model(images).numpy().argmax(-1) == labels.numpy() for images, labels in batches]
+        np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
+    train(options)  # a run that is done
+    with pytest.raises(ValueError, match=r"test_size=20 goes with an image_size"):
+        train(dataclasses.replace(options, image_size=None, output=str(tmp_path / "b")))
+    with pytest.raises(ValueError, match="the mixing of patches has a weight for each"):
+        train(dataclasses.replace(options, model="mixer-s16", model_options={}, output=str(tmp_path / "b")))
 
 
 def test_a_student_learns_from_a_run_and_is_kept_with_one_head(quick, tmp_path):

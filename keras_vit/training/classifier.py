@@ -9,6 +9,7 @@ from keras import ops
 
 import keras_vit
 from keras_vit import data
+from keras_vit.layers.inputs import pair
 from keras_vit.training import distillation, fine_tuning, optimizers
 from keras_vit.training.callbacks import alone
 from keras_vit.training.trainer import Trainer
@@ -20,12 +21,14 @@ def network(options, source):
     wanted = {"classes": classes, "channels": source.channels} | options.model_options
     if wanted["classes"] != classes:
         raise ValueError(f"classes={wanted['classes']} does not match {source.name}, which has {classes} classes")
-    if options.image_size is not None:
+    if options.test_size is not None:
+        wanted["image_size"] = None  # of any size, for it sees two
+    elif options.image_size is not None:
         wanted["image_size"] = options.image_size
     if options.teacher is not None:
         wanted["distillation"] = "both"
     model = keras_vit.build(options.model, weights=options.weights, **wanted)
-    if None in model.input_shape[1:]:
+    if None in model.input_shape[1:] and options.test_size is None:
         raise ValueError(f"{options.model} takes images of any size; give image_size")
     if options.lora is not None:
         fine_tuning.add_lora(model, options.lora)
@@ -81,15 +84,27 @@ def measurer(model, options, metrics=()):
 
 
 def preprocessing_of(model, options=None):
-    """Returns the Preprocessing that makes images fit the input of `model`, that of the checkpoint it began from."""
-    _, height, width, channels = model.input_shape
+    """Returns the Preprocessing that makes images fit the input of `model`, that of the checkpoint it began from.
+
+    With the `options` of its training it is that for measuring; `training_preprocessing` is the one for training.
+    """
+    size, channels = model.input_shape[1:3], model.input_shape[3]
+    if options is not None and options.test_size is not None:
+        size = pair(options.test_size, "test_size")
     checkpoint = getattr(model, "published", None)
     if checkpoint is None:
-        found = data.Preprocessing(image_size=(height, width), channels=channels)
+        found = data.Preprocessing(image_size=size, channels=channels)
     else:
-        found = data.as_trained(checkpoint, (height, width), channels)
+        found = data.as_trained(checkpoint, size, channels)
     crop = None if options is None else options.crop
     return found if crop is None else dataclasses.replace(found, crop=crop)
+
+
+def training_preprocessing(model, options):
+    """Returns the Preprocessing of images that `model` learns from, which `options` may want smaller than those for
+    measuring; they are cut by the augmentation alone.
+    """
+    return preprocessing_of(model, dataclasses.replace(options, test_size=options.image_size, crop=None))
 
 
 def _loss(options):

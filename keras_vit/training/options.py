@@ -19,6 +19,8 @@ class Images:
     """part of the training and validation images that is used; all test images are"""
     image_size: int | tuple[int, int] | None = None
     """pixels that images are brought to; the model's own unless given"""
+    test_size: int | tuple[int, int] | None = None
+    """pixels that images are brought to when measuring; those of training unless given (FixRes)"""
     crop: float | None = None
     """share of the shorter side seen when measuring; the checkpoint's own, or 1"""
     augment: str = "none"
@@ -137,6 +139,8 @@ def check_values(o):
     for name in ("clip_norm", "sam"):
         if (value := getattr(o, name)) is not None and value <= 0:
             raise ValueError(f"{name} is above 0, not {value}")
+    if o.test_size is not None and (o.image_size is None or o.teacher is not None):
+        raise ValueError(f"test_size={o.test_size} goes with an image_size to train at, and without a teacher")
     if o.ema is not None and not 0 < o.ema < 1:
         raise ValueError(f"ema is a share between 0 and 1 such as 0.9999, not {o.ema}")
     if o.target_threshold is not None and (o.loss != "sigmoid" or not 0 <= o.target_threshold < 1):
