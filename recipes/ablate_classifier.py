@@ -23,6 +23,7 @@ from keras_vit.training import command_line
 CHANGES = {
     "the preset": {},
     "patches twice as large": {"model_options": {"patch": 8}},
+    "patches half as large": {"model_options": {"patch": 2}},
     "no augmentation": {"augment": "none"},
     "stochastic depth 0.1": {"model_options": {"drop_path": 0.1}},
     "convolutional stem": {"model_options": {"stem": (24,), "patch": 2}},
