@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_vit.analysis.cells import layers_before_head
 from keras_vit.analysis.similarity import Similarity
+from keras_vit.analysis.watching import watched
 from keras_vit.taps import reduced
 
 KERNELS = ("linear", "rbf")
@@ -134,12 +135,15 @@ def compare(
         layers_before_head(model) if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
         for model, chosen in zip((first, second), layers, strict=True)
     ]
+    models = (first.name, second.name)
     same = first is second and names[0] == names[1] and second_images is None
     found, start = [], None
     for order in _orders(images, second_images, batch, repeats, seed):
         cka, size = MinibatchCKA(len(names[0]), len(names[1]), kernel, bandwidth), None
         grams = [_grams(cka, model, each) for model, each in zip((first, second), names, strict=True)]
-        for one, other in _pairs(images if order is None else images[order], second_images, batch):
+        pairs = _pairs(images if order is None else images[order], second_images, batch)
+        count = -(-len(images) // batch) if hasattr(images, "shape") else None
+        for one, other in watched(pairs, f"CKA of {models[0]} and {models[1]}", count):
             if size is None and found and np.array_equal(start, one):
                 raise ValueError("a repeat begins with the minibatch of another: shuffle the images anew in each pass")
             size, start = size or len(one), one if start is None else start
@@ -148,7 +152,6 @@ def compare(
                 cka.update_grams(rows, rows if same else grams[1](other))
         found.append(cka.result())
     spread = np.std(found, axis=0, ddof=1) if repeats > 1 else None
-    models = (first.name, second.name)
     return Similarity(tuple(names[0]), tuple(names[1]), np.mean(found, axis=0), models, spread, repeats)
 
 

@@ -6,6 +6,7 @@ from keras import ops
 from keras_vit.analysis import flow
 from keras_vit.analysis.attention import NEEDS
 from keras_vit.analysis.cells import check_images
+from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.layers import PatchEmbed
 from keras_vit.taps import node_of, reduced
@@ -28,7 +29,7 @@ def attention_distance(model, images, renormalize=False, batch=32):
         return _mean(matrix if matrix.ndim == 5 else matrix[:, None], distances[name], renormalize).sum(axis=0)
 
     run = reduced(model, list(distances), measure)
-    found = [run(images[i : i + batch]) for i in range(0, len(images), batch)]
+    found = [run(images[i : i + batch]) for i in watched(range(0, len(images), batch), "attention distance")]
     return {name: sum(each[name] for each in found) / len(images) for name in distances}
 
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vit.analysis.cells import cells_of, check_images, last_block
 from keras_vit.analysis.cka import MinibatchCKA
+from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import VERMILION, new_figure, write_csv, write_figure
 from keras_vit.taps import check_names, tap
 
@@ -52,7 +53,7 @@ def localisation(model, images, name=None, patch=None, batch=64, kernel="linear"
     if size < 4:
         raise ValueError(f"CKA needs minibatches of 4 images or more, not {size}")
     cka = None
-    for i in range(0, len(images) - size + 1, size):
+    for i in watched(range(0, len(images) - size + 1, size), f"localisation in {name}"):
         given = images[i : i + size]
         values = ops.convert_to_numpy(ops.cast(tapped(given, training=False)[name], "float32"))
         if cka is None:

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_vit import backend
 from keras_vit.analysis.cells import cells_of, check_images, layers_before_head
+from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import PALETTE, new_figure, write_csv, write_figure
 from keras_vit.taps import reduced
 
@@ -66,10 +67,11 @@ def probe_picture(path, probes, title=""):
 
 def _features(model, data, names, pool, batch, shots=None, seed=0):
     """Returns {tap: pooled features (B, D) in float64}, and the labels (B,), of `data` or `shots` of each class."""
-    whole = isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "shape")
+    whole, count = isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "shape"), None
     if whole:
         images, classes = check_images(model, data[0]), _labels(data[1], len(data[0]))
         rows = np.arange(len(classes)) if shots is None else _draw(classes, shots, seed)
+        count = -(-len(rows) // batch)
         data = ((images[some], classes[some]) for some in np.split(rows, range(batch, len(rows), batch)))
     found, seen, given = [], [], None
 
@@ -83,7 +85,7 @@ def _features(model, data, names, pool, batch, shots=None, seed=0):
         return prefix[:, 0] if prefix.shape[1] else None
 
     run = reduced(model, names, pooled)
-    for each in data:
+    for each in watched(data, "features of the layers", count):
         given, labels = check_images(model, each[0]), _labels(each[1], len(each[0]))
         found.append({name: value for name, value in run(given).items() if value is not None})
         seen.append(labels)

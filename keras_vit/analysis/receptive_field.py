@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_vit.analysis.cells import cells_of, check_images
 from keras_vit.analysis.gradients import pullback
+from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import new_figure, write_csv, write_figure
 from keras_vit.taps import check_names, tap
 
@@ -25,9 +26,8 @@ def effective_receptive_field(model, images, names, channels=16, batch=32, seed=
     fields = {}
     for name in names:
         tapped, rng = tap(model, name), np.random.default_rng(seed)
-        parts = [
-            _total(tapped, model, name, images[i : i + batch], channels, rng) for i in range(0, len(images), batch)
-        ]
+        firsts = watched(range(0, len(images), batch), f"receptive field of {name}")
+        parts = [_total(tapped, model, name, images[i : i + batch], channels, rng) for i in firsts]
         fields[name] = sum(parts) / len(images)
     return fields
 

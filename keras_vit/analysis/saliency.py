@@ -7,6 +7,7 @@ from keras import ops
 from keras_vit import layers
 from keras_vit.analysis import flow
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
+from keras_vit.analysis.watching import watched
 from keras_vit.taps import list_taps, node_of
 
 
@@ -42,7 +43,7 @@ def occlusion(model, images, patch=None, value=0.0, target=None):
     logits = np.asarray(logits_of(model.predict_on_batch(images)))
     target = target_of(logits, target)[:, None]
     falls = np.zeros((len(images), -(-height // patch), -(-width // patch)))
-    for row, column in np.ndindex(*falls.shape[1:]):
+    for row, column in watched(list(np.ndindex(*falls.shape[1:])), "hiding patches"):
         painted = np.array(images)
         painted[:, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch] = value
         left = np.asarray(logits_of(model.predict_on_batch(painted)))

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_vit.analysis import flow
 from keras_vit.analysis.cells import cells_of, check_images
+from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import PALETTE, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.taps import list_taps, node_of, tap
 
@@ -33,7 +34,8 @@ def skip_ratio(model, images, batch=16):
     if not blocks:
         raise ValueError(f"{model.name} has no skip connections; take a model of residual blocks, a ViT or a ResNet")
     ratios = _ratios(model, blocks.values())
-    parts = [ratios(images[i : i + batch], training=False) for i in range(0, len(images), batch)]
+    firsts = watched(range(0, len(images), batch), "skips and branches")
+    parts = [ratios(images[i : i + batch], training=False) for i in firsts]
     found = {name: {} for name in blocks}
     for name, block in blocks.items():
         for branch in block.branches:
