@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import analysis, backend, files, layers, registry
+from keras_vit import analysis, backend, layers, registry
 from keras_vit.analysis import pictures_diagrams, pictures_maps, pictures_tokens
 from keras_vit.taps import tap
 from keras_vit.training import command_line
@@ -51,8 +51,7 @@ def draw(options):
     lesson, paths = Lesson(options), []
     for name, picture in PICTURES.items():
         paths.append(folder / f"{name}.png")
-        with files.replacing(paths[-1]) as path:
-            picture(lesson, path)
+        picture(lesson, paths[-1])
         print(paths[-1], flush=True)
     return paths
 

@@ -269,17 +269,14 @@ def draw(home, outcome, held_out, found):
     title = (
         f"{outcome['options']['model']}, {outcome['images']} held-out images, {len(outcome['options']['seeds'])} seeds"
     )
-    with replacing(home / "object_mass.png") as partial:
-        mass_picture(partial, *by_seed.values(), outcome["area"], title)
-
-    name = "dino" if "dino" in found["trained"] else next(iter(found["trained"]))
+    mass_picture(home / "object_mass.png", *by_seed.values(), outcome["area"], title)
+    name = "rollout" if "rollout" in found["trained"] else next(iter(found["trained"]))
     maps = [found[state][name][:SHOWN] for state in ("untrained", "trained")]
-    maps = [each.mean(axis=1) if each.ndim == 4 else each for each in maps]
+    maps = [each.mean(axis=1) if each.ndim == 4 else each for each in maps]  # over heads, where there are any
     masks = held_out.masks[:SHOWN]
     shares = list(zip(*(analysis.object_mass(each, masks) for each in maps), strict=True))
-    title = f"{name}, mean of heads: the first held-out images, seed {outcome['options']['seeds'][0]}"
-    with replacing(home / "object_attention.png") as partial:
-        mask_picture(partial, (held_out.images[:SHOWN] + 1) / 2, masks, *maps, shares, title)
+    title = f"{name}: the first held-out images, seed {outcome['options']['seeds'][0]}"
+    mask_picture(home / "object_attention.png", (held_out.images[:SHOWN] + 1) / 2, masks, *maps, shares, title)
 
 
 def tell(home, outcome):

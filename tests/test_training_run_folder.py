@@ -56,6 +56,16 @@ def test_other_options_are_named_and_nothing_is_touched(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_run_of_before_an_option_existed_had_its_default(tmp_path):
+    folder = finished(tmp_path)
+    told = json.loads(folder.options.read_text())
+    del told["options"]["epochs"]
+    folder.options.write_text(json.dumps(told))
+    folder.check()
+    with pytest.raises(RunError, match="epochs is 3 there and 4 here"):
+        RunFolder(tmp_path, Options(epochs=4)).check()
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("name", ["thesis.txt", "history.csv", "state/thesis.txt", "options.json"])
 def test_a_folder_of_foreign_files_is_refused_untouched(tmp_path, name, fresh):

@@ -3,10 +3,10 @@
 import numpy as np
 
 from keras_vit import backend
+from keras_vit.analysis.writing import BLUE, ORANGE, new_figure, write_figure
 
-# of Okabe & Ito's palette, which colour-blind eyes tell apart; the markers differ too
-UNTRAINED = {"color": "#E69F00", "marker": "o", "facecolors": "none", "linewidths": 1.6, "s": 44}
-TRAINED = {"color": "#0072B2", "marker": "o", "s": 44}
+UNTRAINED = {"color": ORANGE, "marker": "o", "facecolors": "none", "linewidths": 1.6, "s": 44}
+TRAINED = {"color": BLUE, "marker": "o", "s": 44}
 ELSEWHERE = {"color": "#555555", "marker": "x", "linewidths": 1.2, "s": 30}
 
 
@@ -16,8 +16,8 @@ def mass_picture(path, untrained, trained, elsewhere, area, title):
     `untrained`, `trained` and `elsewhere`, what of the trained one's lies on the object of another image, map names to
     one share for each seed. `area` is the share of the image that the object covers: the reference line.
     """
-    pyplot, percent = _pyplot(), backend.load("matplotlib.ticker").PercentFormatter(1.0, decimals=0)
-    figure, axes = pyplot.subplots(figsize=(8, 1.6 + 0.42 * len(trained)), layout="constrained")
+    percent = backend.load("matplotlib.ticker").PercentFormatter(1.0, decimals=0)
+    figure, ((axes,),) = new_figure(1, 1, (8, 1.6 + 0.42 * len(trained)))
     kinds = ((elsewhere, ELSEWHERE, "trained, on the object of another image"), (untrained, UNTRAINED, "untrained"))
     kinds = (*kinds, (trained, TRAINED, "trained"))
     for row, name in enumerate(trained):
@@ -33,21 +33,20 @@ def mass_picture(path, untrained, trained, elsewhere, area, title):
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=120, format="png")
-    pyplot.close(figure)
+    write_figure(path, figure)
 
 
 def mask_picture(path, images, masks, untrained, trained, shares, title):
     """Writes a PNG to `path` of four rows: images (H, W) or (H, W, 3), masks (H, W), and both maps (h, w) of each.
 
     `shares` holds for each image the share of either map on the object. The object is outlined on the maps, whose
-    colours count how often a cell has what it would have of an even map.
+    colours count, on a scale of square roots, how often a cell has what it would have of an even map.
     """
-    pyplot = _pyplot()
-    figure, axes = pyplot.subplots(4, len(images), figsize=(1.25 * len(images) + 1.3, 6.0), layout="constrained")
-    axes = axes.reshape(4, -1)
+    figure, axes = new_figure(4, len(images), (1.25 * len(images) + 1.3, 6.0))
     maps = [[each / each.mean() for each in kind] for kind in (untrained, trained)]
-    top = max(float(each.max()) for kind in maps for each in kind)
+    scale = backend.load("matplotlib.colors").PowerNorm(
+        0.5, 0, max(float(each.max()) for kind in maps for each in kind)
+    )
     for column, (image, mask) in enumerate(zip(images, masks, strict=True)):
         height, width = mask.shape
         extent = (-0.5, width - 0.5, height - 0.5, -0.5)
@@ -55,7 +54,7 @@ def mask_picture(path, images, masks, untrained, trained, shares, title):
         axes[1, column].imshow(mask, cmap="gray", vmin=0, vmax=1)
         for row, kind in enumerate(maps):
             axis = axes[2 + row, column]
-            shown = axis.imshow(kind[column], cmap="viridis", extent=extent, vmin=0, vmax=top)
+            shown = axis.imshow(kind[column], cmap="viridis", extent=extent, norm=scale)
             axis.contour(mask, levels=[0.5], colors="white", linewidths=1.0)
             axis.set_title(f"{shares[column][row]:.0%} on it", fontsize=9)
     for axis in axes.flat:
@@ -66,10 +65,4 @@ def mask_picture(path, images, masks, untrained, trained, shares, title):
     bar.set_label("× even share", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=110, format="png")
-    pyplot.close(figure)
-
-
-def _pyplot():
-    backend.load("matplotlib").use("Agg")
-    return backend.load("matplotlib.pyplot")
+    write_figure(path, figure, dpi=110)

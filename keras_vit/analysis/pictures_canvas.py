@@ -1,28 +1,20 @@
-"""What the pictures of the lessons share: a figure that is saved and closed, colours, and the ways to show an array."""
+"""What the pictures of the lessons share: a figure that is saved, and the ways to show an array."""
 
 import contextlib
 
 import numpy as np
 
-from keras_vit import backend
-
-# Okabe and Ito 2008, "Color Universal Design": told apart by the colour-blind too
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION = "#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00"
+from keras_vit.analysis.writing import new_figure, write_figure
 
 
 @contextlib.contextmanager
 def drawing(path, size, rows=1, columns=1, **options):
     """Yields a figure of `size` inches and its axes (rows, columns) without ticks; saves it to `path` as a PNG."""
-    backend.load("matplotlib").use("Agg")
-    pyplot = backend.load("matplotlib.pyplot")
-    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
-    try:
-        for axis in axes.flat:
-            axis.set(xticks=[], yticks=[])
-        yield figure, axes
-        figure.savefig(path, dpi=110, format="png")
-    finally:
-        pyplot.close(figure)
+    figure, axes = new_figure(rows, columns, size, **options)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    yield figure, axes
+    write_figure(path, figure, dpi=110)
 
 
 def show_image(axis, image, title=""):

@@ -6,7 +6,6 @@ import numpy as np
 
 from keras_vit import backend
 from keras_vit.analysis.pictures_canvas import (
-    VERMILION,
     colour_bar,
     drawing,
     show_image,
@@ -14,6 +13,7 @@ from keras_vit.analysis.pictures_canvas import (
     show_signed,
 )
 from keras_vit.analysis.resizing import resize_maps
+from keras_vit.analysis.writing import VERMILION
 
 
 def weights_picture(path, weights, titles):

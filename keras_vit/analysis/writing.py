@@ -6,8 +6,10 @@ import re
 from keras_vit import backend
 from keras_vit.files import replacing
 
-ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
-PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of Okabe and Ito, which colour-blind eyes tell apart
+# Okabe and Ito 2008, "Color Universal Design": told apart by the colour-blind too
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 
 def write_csv(path, header, rows):

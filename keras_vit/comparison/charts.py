@@ -6,11 +6,10 @@ import io
 import numpy as np
 
 from keras_vit import backend
-from keras_vit.analysis.writing import PALETTE, new_figure, write_figure
+from keras_vit.analysis.writing import BLACK, PALETTE, new_figure, write_figure
 from keras_vit.files import replacing
 
 _MARKERS = "osD^vP"
-_BLACK = "#000000"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class Panel:
 
 def styles(names):
     """Returns {name: {"color", "marker"}} of each of `names`."""
-    colors = (*PALETTE, _BLACK, "#999999")
+    colors = (*PALETTE, BLACK, "#999999")
     return {
         name: {"color": colors[i % len(colors)], "marker": _MARKERS[i % len(_MARKERS)]} for i, name in enumerate(names)
     }

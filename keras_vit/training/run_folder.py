@@ -26,8 +26,8 @@ class RunFolder:
 
     def __init__(self, path, options):
         self.path = Path(path)
-        asked = {k: v for k, v in dataclasses.asdict(options).items() if k not in NO_CHANGE}
-        self.asked = json.loads(json.dumps(asked))  # as it comes back from a file: tuples are lists
+        self.asked = asked_of(options)
+        self._default = asked_of(type(options)())
         self.options = self.path / "options.json"
         self.result = self.path / "result.json"
         self.best = self.path / "best.keras"
@@ -99,7 +99,7 @@ class RunFolder:
         try:
             there = json.loads(self.options.read_text(encoding="utf-8"))
             if there["written_by"] == WRITER:
-                return there["options"]
+                return self._default | there["options"]  # an option that is younger than the run had its default
         except (ValueError, TypeError, KeyError, IndexError):
             pass  # not ours, as below
         raise RunError(f"{self.options} was not written by a recipe of {WRITER}; name another output")
@@ -128,6 +128,11 @@ class RunFolder:
         for folder in (*sorted(self.tensorboard.glob("**/"), reverse=True), self.state.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def asked_of(options, but=NO_CHANGE):
+    """Returns the fields of a dataclass without those in `but`, as they come back from a file: tuples are lists."""
+    return json.loads(json.dumps({k: v for k, v in dataclasses.asdict(options).items() if k not in but}))
 
 
 def differences(there, here):

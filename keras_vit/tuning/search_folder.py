@@ -1,12 +1,10 @@
 """The folder that holds one search: what it was asked, its trials, each a run of its own, and what came out."""
 
-import dataclasses
-import json
 import shutil
 from pathlib import Path
 
 from keras_vit.files import read_json, write_json
-from keras_vit.training.run_folder import NO_CHANGE, WRITER, RunError, differences
+from keras_vit.training.run_folder import NO_CHANGE, WRITER, RunError, asked_of, differences
 
 STARTS = 3  # of a trial's process without an epoch completed, before the trial counts as failed
 
@@ -19,8 +17,7 @@ class SearchFolder:
 
     def __init__(self, path, search, resumable=()):
         self.path = Path(path)
-        asked = {k: v for k, v in dataclasses.asdict(search).items() if k not in (*NO_CHANGE, *resumable)}
-        self.asked = json.loads(json.dumps(asked))
+        self.asked, self._default = (asked_of(each, (*NO_CHANGE, *resumable)) for each in (search, type(search)()))
         self.options = self.path / "search.json"
         self.oracle = self.path / "oracle"
         self.trials = self.path / "trials"
@@ -101,7 +98,7 @@ class SearchFolder:
         try:
             there = read_json(self.options)
             if there["written_by"] == WRITER:
-                return there["search"]
+                return self._default | there["search"]  # as RunFolder does
         except (ValueError, TypeError, KeyError, IndexError):
             pass  # not ours, as below
         raise RunError(f"{self.options} was not written by a search of {WRITER}; name another output")
