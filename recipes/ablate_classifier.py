@@ -67,10 +67,10 @@ def write(found, seeds, output):
 def table_of(found):
     """Returns the table of `found`: mean and standard deviation of each change, and the difference to the first."""
     table = Table("change", "test accuracy", "against the preset", title="one thing changed at a time")
-    reference = np.mean(next(iter(found.values())))
+    first = next(iter(found))
     for name, accuracies in found.items():
         mean = np.mean(accuracies)
-        difference = "" if mean is reference else f"{100 * (mean - reference):+.1f}"
+        difference = "" if name == first else f"{100 * (mean - np.mean(found[first])):+.1f}"
         table.add_row(name, f"{100 * mean:.1f} ± {100 * _spread(accuracies):.1f} %", difference)
     return table
 
