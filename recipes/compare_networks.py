@@ -283,7 +283,7 @@ def facts(options, contestants, seconds):
     return {
         "trainings": f"{len(runs)}, which took {sum(run.seconds for run in runs) / 60:.1f} minutes together",
         "measuring": f"{seconds / 60:.1f} minutes",
-        "machine": f"{os.cpu_count()} CPU cores, {platform.platform()}",
+        "machine": f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}",
         "options": ", ".join(f"{key} {value}" for key, value in given.items()),
         "versions": ", ".join(f"{name} {version}" for name, version in result.versions().items()),
     }

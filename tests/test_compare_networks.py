@@ -32,7 +32,7 @@ def compared(tmp_path_factory):
 
 
 def _page(options):
-    return (Path(options.output) / "report.html").read_text(encoding="utf-8")
+    return (Path(options.output) / "report.html").read_text(encoding="utf-8").replace("\u00a0", " ")
 
 
 def _measured(options):

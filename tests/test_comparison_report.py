@@ -70,7 +70,7 @@ def test_all_that_was_given_stands_in_the_page(report):
     page = report.read_text(encoding="utf-8")
     escaped = "&lt;script&gt;alert(&quot;1 &amp; 2&quot;)&lt;/script&gt;"
     assert page.count(escaped) == 10 and "<script" not in page
-    for text in ("12.3 %", "{braces} and", "A lead.", "Nothing.", '<th scope="row">ViT</th><td>61 %</td>'):
+    for text in ("12.3\u00a0%", "{braces} and", "A lead.", "Nothing.", '<th scope="row">ViT</th><td>61\u00a0%</td>'):
         assert text in page
 
 

@@ -119,9 +119,11 @@ def _is_number(value):
 
 
 def _text(value):
-    return html.escape(str(value))
+    """Returns a text as HTML; a number stays on the line of its unit."""
+    return _UNIT.sub("\u00a0", html.escape(str(value)))
 
 
+_UNIT = re.compile(r"(?<=\d) (?=%|px\b|M\b|points\b)")
 _LEFT = ' class="words"'
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
