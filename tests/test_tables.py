@@ -5,6 +5,7 @@ import pytest
 from keras_vit import tables
 
 
+@pytest.mark.slow  # every model of the zoo is built and counted
 @pytest.mark.parametrize("path", tables.PAGES)
 def test_page_is_not_stale(path):
     assert (tables.ROOT / path).read_text(encoding="utf-8") == tables.page(path), "run: make tables"

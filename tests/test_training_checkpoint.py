@@ -20,7 +20,7 @@ from keras_vit.recipes.train_classifier import train
 from keras_vit.training import background, resuming, termination
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("KILLS", 5))
+KILLS = int(os.environ.get("KILLS", 3))
 STEPS = 20  # in an epoch
 # with every source of chance, and an average of the weights that changes places with them to be measured
 AUGMENTED = {"model_options": CHANCE, "mixup": 0.4, "cutmix": 1.0, "repeats": 2, "ema": 0.9, "epochs": 3}
