@@ -14,19 +14,17 @@ docs/object_mass.md.
 Everything lies in runs/measure_attention afterwards. Run again it goes on where it stopped; --fresh starts over.
 """
 
-import csv
 import dataclasses
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from rich import print as show
-from rich.table import Table
 
 from keras_vit import analysis, data
+from keras_vit.analysis import object_report
 from keras_vit.analysis.object_pictures import mask_picture, mass_picture
-from keras_vit.files import replacing, write_json
+from keras_vit.files import replacing
 from keras_vit.recipes import train_classifier
 from keras_vit.taps import list_taps
 from keras_vit.training import command_line, result
@@ -135,14 +133,14 @@ def measure(options):
         "area": float(analysis.object_area(held_out.masks).mean()),
         "images": len(held_out.labels),
         "accuracy": accuracies,
-        "maps": summary(rows, options.seeds),
+        "maps": object_report.summary(rows, options.seeds),
         "rows": rows,
         "options": dataclasses.asdict(options),
         **result.machine(),
     }
-    write(home, outcome)
+    object_report.write(home, outcome)
     draw(home, outcome, *shown)
-    tell(home, outcome)
+    object_report.tell(home, outcome)
     return outcome
 
 
@@ -238,32 +236,6 @@ def shares_of(found, masks):
         }
 
 
-def summary(rows, seeds):
-    """Returns {kind of map: shares by seed before and after, on the object and elsewhere, their mean and deviation}."""
-    found = {}
-    for name in dict.fromkeys(row["map"] for row in rows):
-        by_seed = {
-            f"{state}{suffix}": [row[f"mass{suffix}"] for row in rows if (row["map"], row["state"]) == (name, state)]
-            for state in ("untrained", "trained")
-            for suffix in ("", "_elsewhere")
-        }
-        more = sum(after > before for before, after in zip(by_seed["untrained"], by_seed["trained"], strict=True))
-        found[name] = {
-            key: {"seeds": values, "mean": float(np.mean(values)), "std": float(np.std(values, ddof=len(seeds) > 1))}
-            for key, values in by_seed.items()
-        } | {"seeds_with_more_after_training": int(more)}
-    return found
-
-
-def write(home, outcome):
-    """Writes object_mass.json, and its rows as object_mass.csv."""
-    write_json(home / "object_mass.json", outcome)
-    with replacing(home / "object_mass.csv") as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        lines = csv.DictWriter(file, outcome["rows"][0])
-        lines.writeheader()
-        lines.writerows(outcome["rows"])
-
-
 def draw(home, outcome, held_out, found):
     """Writes object_mass.png, and object_attention.png of the first seed's maps."""
     by_seed = {
@@ -281,31 +253,6 @@ def draw(home, outcome, held_out, found):
     shares = list(zip(*(analysis.object_mass(each, masks) for each in maps), strict=True))
     title = f"{name}: the first held-out images, seed {outcome['options']['seeds'][0]}"
     mask_picture(home / "object_attention.png", (held_out.images[:SHOWN] + 1) / 2, masks, *maps, shares, title)
-
-
-def tell(home, outcome):
-    """Prints the table of shares and what was measured, in words."""
-    seeds = len(outcome["options"]["seeds"])
-    columns = ("map", "untrained", "trained", "trained, on another's object", "more after training")
-    table = Table(*columns, title="share of the map's mass on the object, mean ± standard deviation over seeds")
-    for name, each in outcome["maps"].items():
-        cells = (percent(each[key]) for key in ("untrained", "trained", "trained_elsewhere"))
-        table.add_row(name, *cells, f"in {each['seeds_with_more_after_training']} of {seeds} seeds")
-    show(table)
-    before, after = (f"{np.mean(outcome['accuracy'][state]):.1%}" for state in ("untrained", "trained"))
-    print(f"The object covers {outcome['area']:.1%} of an image; an even map has that share on it.")
-    print(f"Of {outcome['images']} held-out images {before} were classified rightly before training, {after} after.")
-    for name, each in outcome["maps"].items():
-        print(
-            f"{name}: {percent(each['untrained'])} on the object before training, {percent(each['trained'])} after, "
-            f"more in {each['seeds_with_more_after_training']} of {seeds} seeds."
-        )
-    print("written to", home)
-
-
-def percent(found):
-    """Returns mean and deviation in percent."""
-    return f"{100 * found['mean']:.1f} ± {100 * found['std']:.1f} %"
 
 
 if __name__ == "__main__":
