@@ -95,8 +95,8 @@ class Options:
 
 
 PRESETS = {
-    "fashion": Options(data="fashion_mnist", train_share=0.1, epochs=8, output="runs/compare_fashion_mnist"),
-    "cifar10": Options(data="cifar10", train_share=0.2, epochs=8, output="runs/compare_cifar10"),
+    "fashion": Options(data="fashion_mnist", train_share=0.1, epochs=6, output="runs/compare_fashion_mnist"),
+    "cifar10": Options(data="cifar10", train_share=0.1, epochs=7, output="runs/compare_cifar10"),
     "smoke": Options(
         width=16,
         depth=1,

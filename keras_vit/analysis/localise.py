@@ -102,7 +102,10 @@ def _patch(patch, cells, images, name, model):
     """Returns the sides (height, width) of a patch, in pixels."""
     if patch is None:
         if cells.grid == (1, 1):
-            raise ValueError(f"{name!r} of {model.name} has one cell on images of this size; take an earlier layer")
+            raise ValueError(
+                f"{name!r} of {model.name} has one cell on images of this size; take an earlier layer or a model that "
+                "keeps a map"
+            )
         return tuple(max(side // count, 1) for side, count in zip(images.shape[1:3], cells.grid, strict=True))
     patch = (patch, patch) if isinstance(patch, int) else tuple(patch)
     if any(not 0 < step <= side for step, side in zip(patch, images.shape[1:3], strict=True)):
