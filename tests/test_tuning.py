@@ -5,7 +5,6 @@ import csv
 import dataclasses
 import itertools
 import json
-import math
 import multiprocessing
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from tuning_program import accuracy_of, starts_of, train
 from keras_vit import files
 from keras_vit.recipes import tune_classifier
 from keras_vit.recipes.tune_classifier import base_of, tune
-from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_folder, search_space
-from keras_vit.tuning.leaderboard import Row
+from keras_vit.tuning import parallel_coordinates, search_folder
 
 pytestmark = pytest.mark.slow
 FIXED = dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed")
@@ -296,92 +294,6 @@ def test_what_cannot_be_met_is_refused_before_anything_is_written(search, change
     with pytest.raises(ValueError, match=sentence):
         tune(dataclasses.replace(search, **changes), None)
     assert not Path(search.output).exists()
-
-
-@pytest.fixture
-def served(search, tmp_path, monkeypatch):
-    """The oracle of a chief, and a clock that a test sets."""
-    clock = [0.0]
-    monkeypatch.setattr(oracles.time, "monotonic", lambda: clock[0])
-    axes = search_space.axes(base_of(search), SPACE)
-
-    def make():
-        parameters = search_space.parameters(axes)
-        made = oracles.oracle("random", parameters, 3, 2, 0, lease=10, ended=lambda *_: None, serving=True)
-        made._set_project_dir(str(tmp_path), "oracle")
-        return made
-
-    return make, clock
-
-
-def end(oracle, trial):
-    oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5, "val_loss": 1.0})
-    trial.status = "COMPLETED"
-    oracle.end_trial(trial)
-
-
-def test_the_trial_of_a_silent_worker_goes_to_another_and_nobody_leaves_before_all_is_done(served):
-    make, clock = served
-    oracle = make()
-    first, second = oracle.create_trial("worker 0"), oracle.create_trial("worker 1")
-    assert oracle.create_trial("worker 1").trial_id == second.trial_id  # one that was started again
-    clock[0] = 8
-    oracle.get_trial(first.trial_id)  # worker 0 lives
-    clock[0] = 11
-    assert oracle.release_silent() == ["worker 1"]
-    end(oracle, first)
-    again = oracle.create_trial("worker 0")
-    assert again.trial_id == second.trial_id
-    third = oracle.create_trial("worker 2")
-    end(oracle, third)
-    assert oracle.create_trial("worker 2").status == "IDLE"
-    end(oracle, again)
-    end(oracle, second)  # worker 1 was only slow
-    assert oracle.end_order == [first.trial_id, third.trial_id, again.trial_id]
-    assert {oracle.create_trial(f"worker {i}").status for i in (0, 2)} == {"STOPPED"}
-    assert not oracle.ongoing_trials and not oracle.tuner_ids
-
-
-def test_a_chief_started_again_leaves_trials_with_workers_that_live(served):
-    make, clock = served
-    first = make()
-    kept, lost = first.create_trial("worker 0"), first.create_trial("worker 1")
-    oracle = make()
-    oracle.reload()
-    assert oracle.create_trial("worker 2").trial_id not in (kept.trial_id, lost.trial_id)
-    assert oracle.release_silent() == []
-    clock[0] = 9
-    end(oracle, kept)
-    clock[0] = 11
-    assert oracle.release_silent() == ["worker 1", "worker 2"]
-    assert oracle.create_trial("worker 0").trial_id in (lost.trial_id, "2")
-
-
-def row(number, accuracy, loss=1.0, failure=None, **values):
-    return Row(str(number), {"depth": "4", "rate": 0.1, **values}, 9, accuracy, loss, 11, 2.0, failure)
-
-
-def test_verdict_says_what_the_search_was_worth():
-    test = {"0": 0.9, "1": 0.95}.get
-    assert "5.00 points better" in leaderboard.verdict([row(0, 0.9), row(1, 0.95)], test)
-    assert "No trial was better than the default options, which reach 90.00%" in leaderboard.verdict(
-        [row(0, 0.9), row(1, 0.8)], test
-    )
-    assert "as the default options do, at a lower loss (0.5000 to 1.0000)" in leaderboard.verdict(
-        [row(0, 0.9), row(1, 0.9, 0.5)], test
-    )
-
-
-def test_a_picture_of_equal_and_failed_trials_can_be_drawn(tmp_path):
-    axes = [
-        search_space.Axis("depth", "4", {"2": {}, "4": {}}),
-        search_space.Axis("rate", 0.1, low=0.01, high=10.0, log=True),
-    ]
-    rows = [row(0, 1.0), row(1, 1.0, depth="2"), row(2, None, None, "it failed", rate=0.01)]
-    parallel_coordinates.draw(rows, axes, tmp_path / "a.png", "all right")
-    parallel_coordinates.draw(rows[::2], axes, tmp_path / "b.png", "one")
-    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
-    assert math.isclose(parallel_coordinates._height(axes[1], 0.1), 1 / 3)
 
 
 def search_on_two_devices(options):
