@@ -5,7 +5,7 @@ import warnings
 
 import tensorflow as tf
 
-BLOCK = 16  # examples guarded together: many enough to hide the cost of a dataset of their own
+BLOCK = 32  # examples guarded together: many enough to hide the cost of a dataset of their own
 
 
 class DataError(ValueError):
