@@ -9,7 +9,7 @@ _CURES = {
     "jax": "pip install 'keras-vit-zoo[jax]', or unset KERAS_BACKEND",
     "torch": "pip install torch, or unset KERAS_BACKEND",
     **dict.fromkeys(
-        ("tensorflow_datasets", "keras_tuner", "sklearn", "tensorboard", "matplotlib", "tyro", "rich"), _TRAIN
+        ("tensorflow_datasets", "keras_tuner", "sklearn", "tensorboard", "matplotlib", "tyro", "rich", "joblib"), _TRAIN
     ),
 }
 

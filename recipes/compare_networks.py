@@ -26,8 +26,10 @@ import numpy as np
 import keras_vit
 from keras_vit import backend, counting, data, files
 from keras_vit.comparison import insides, layers, outcomes, robustness
+from keras_vit.comparison.networks import networks
 from keras_vit.comparison.report import write_markdown, write_report
 from keras_vit.comparison.study import Contestant, Run, Study
+from keras_vit.comparison.trainings import train_all
 from keras_vit.data.corrupt import decode_or_skip
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line, result, run_folder
@@ -76,6 +78,8 @@ class Options:
     """part of the training images that the study calls 100 %"""
     shares: tuple[float, ...] = (0.1, 0.3, 1.0)
     """parts of these that are trained on, the last the largest; every training takes the same number of steps"""
+    processes: int = 1
+    """trainings that go on at a time, each on one core of the processor; a single one has all devices of the machine"""
     seeds: int = 3
     """trainings on the largest share, of which the spread is shown; one on each smaller share"""
     epochs: int = 30
@@ -95,8 +99,8 @@ class Options:
 
 
 PRESETS = {
-    "fashion": Options(data="fashion_mnist", train_share=0.1, epochs=6, output="runs/compare_fashion_mnist"),
-    "cifar10": Options(data="cifar10", train_share=0.1, epochs=7, output="runs/compare_cifar10"),
+    "fashion": Options(data="fashion_mnist", epochs=2, processes=2, output="runs/compare_fashion_mnist"),
+    "cifar10": Options(data="cifar10", epochs=3, processes=2, output="runs/compare_cifar10"),
     "smoke": Options(
         width=16,
         depth=1,
@@ -109,45 +113,6 @@ PRESETS = {
         output="runs/compare_smoke",
     ),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """One network: a model of the zoo, its options, and how it sees an image, in words."""
-
-    model: str
-    options: dict
-    idea: str
-
-
-def networks(options, channels, classes):
-    """Returns {name: Network} of networks of about as many parameters, for images of `channels`.
-
-    Raises ValueError for a name that isn't known and for sizes that can't be met.
-    """
-    size, width, patch = options.image_size, options.width, options.image_size // 8
-    if size < 32 or size % 32 or width < 16 or width % 16:
-        raise ValueError(f"image_size is a multiple of 32 and width one of 16, not {size} and {width}")
-    tokens = {"width": width, "hidden": 2 * width, "depth": options.depth, "heads": width // 16, "patch": patch}
-    mixing = {"width": width, "hidden": 2 * width, "depth": options.depth + 1, "token_hidden": width, "patch": patch}
-    enough = counting.count_parameters("vit-ti16", image_size=size, channels=channels, classes=classes, **tokens)
-    hidden = max(8, round(enough / (size * size * channels)))
-    known = {
-        "MLP": Network("mlp", {"widths": (hidden, hidden)}, "a row of pixels, each with a weight for each unit"),
-        "LeNet": Network("lenet-5", {}, "neighbourhoods of 5 by 5, as in 1998"),
-        "ResNet": Network(
-            "resnet-18", {"blocks": (1, 1, 1, 0), "width": width // 3}, "neighbourhoods, with skips around convolutions"
-        ),
-        "ViT": Network("vit-ti16", tokens, f"patches of {patch} by {patch} px that attend to each other"),
-        "hybrid": Network(
-            "vit-r-ti16", tokens | {"patch": size // 32}, "what a convolution finds, attending to each other"
-        ),
-        "Mixer": Network("mixer-s16", mixing, f"patches of {patch} by {patch} px, mixed by perceptrons"),
-    }
-    for name in options.networks:
-        if name not in known:
-            raise ValueError(f"no network {name!r}; it is one of {', '.join(known)}")
-    return {name: known[name] for name in options.networks}
 
 
 def training_of(options, name, network, share, seed):
@@ -180,7 +145,9 @@ def compare(options):
     """
     check(options)
     source = data.open_source(options.data, data_dir=options.data_dir)
-    chosen = networks(options, source.channels, len(source.labels))
+    sizes = {"image_size": options.image_size, "width": options.width, "depth": options.depth}
+    chosen = networks(options.networks, source.channels, len(source.labels), **sizes)
+    train_missing(options, chosen)
     contestants = [contestant(options, name, network, source) for name, network in chosen.items()]
     begin = time.monotonic()
     sections = measure(options, source, contestants)
@@ -199,33 +166,45 @@ def check(options):
     shares = options.shares
     if not shares or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] <= 1:
         raise ValueError(f"shares rise from above 0 to at most 1, such as 0.1 0.3 1, not {shares}")
-    if options.seeds < 1 or options.images < 16 or not options.networks:
-        raise ValueError("seeds and networks are at least 1, images at least 16")
+    if min(options.seeds, options.processes, len(options.networks)) < 1 or options.images < 16:
+        raise ValueError("seeds, processes and networks are at least 1, images at least 16")
 
 
-def contestant(options, name, network, source):
-    """Returns the Contestant of a network, after all its trainings."""
-    runs, folders = [], []
-    for share in options.shares:
-        for seed in range(options.seeds if share == options.shares[-1] else 1):
-            training = training_of(options, name, network, share, seed)
+def trainings_of(options, name, network):
+    """Returns the Options of every training of one network, by (share, seed), the smallest share first."""
+    return {
+        (share, seed): training_of(options, name, network, share, seed)
+        for share in options.shares
+        for seed in range(options.seeds if share == options.shares[-1] else 1)
+    }
+
+
+def train_missing(options, chosen):
+    """Trains what isn't trained yet of the networks {name: Network}."""
+    missing = {}
+    for name, network in chosen.items():
+        for (share, seed), training in trainings_of(options, name, network).items():
             folder = run_folder.RunFolder(training.output, training)
             folder.check(options.fresh)
             if options.fresh or not folder.is_done():
-                print(f"{name}, {share:.0%} of the images, seed {seed}")
-                train_classifier.train(training)
-                keras.utils.clear_session()  # else the graphs of all trainings stay in memory
-            runs.append(run_of(folder, share, seed))
-            folders.append(folder)
+                missing[f"{name}, {share:.0%} of the images, seed {seed}"] = training
+    train_all(train_classifier.train, missing, options.processes)
+
+
+def contestant(options, name, network, source):
+    """Returns the Contestant of a network whose trainings are done."""
+    trainings = trainings_of(options, name, network)
+    folders = {key: run_folder.RunFolder(training.output, training) for key, training in trainings.items()}
     shape = network.options | {
         "image_size": options.image_size,
         "channels": source.channels,
         "classes": len(source.labels),
     }
-    best = folders[-options.seeds].best
+    best = folders[options.shares[-1], 0].best
     untrained = keras_vit.build(network.model, **shape)
     sizes = counting.count_both(network.model, **shape)
-    return Contestant(name, network.idea, *sizes, keras.saving.load_model(best), untrained, tuple(runs))
+    runs = tuple(run_of(folder, *key) for key, folder in folders.items())
+    return Contestant(name, network.idea, *sizes, keras.saving.load_model(best), untrained, runs)
 
 
 def run_of(folder, share, seed):
@@ -283,7 +262,8 @@ def facts(options, contestants, seconds):
         key: value for key, value in dataclasses.asdict(options).items() if key not in ("data_dir", "output", "fresh")
     }
     return {
-        "trainings": f"{len(runs)}, which took {sum(run.seconds for run in runs) / 60:.1f} minutes together",
+        "trainings": f"{len(runs)}, {options.processes} at a time, whose times add up to "
+        f"{sum(run.seconds for run in runs) / 60:.1f} minutes",
         "measuring": f"{seconds / 60:.1f} minutes",
         "machine": f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}",
         "options": ", ".join(f"{key} {value}" for key, value in given.items()),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from keras_vit import counting
+from keras_vit.comparison.networks import networks
 from keras_vit.recipes import compare_networks as recipe
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
@@ -29,6 +30,11 @@ def compared(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dataclasses.replace(SMOKE, output=str(output)), done.stdout
+
+
+def networks_of(options, channels):
+    sizes = {"image_size": options.image_size, "width": options.width, "depth": options.depth}
+    return networks(options.networks, channels, 10, **sizes)
 
 
 def _page(options):
@@ -109,10 +115,11 @@ def test_second_run_trains_nothing_again(compared):
     folders = sorted((Path(options.output) / "training").glob("*/best.keras"))
     before = [each.stat().st_mtime_ns for each in folders]
     assert len(folders) == 2 * len(options.networks)
-    network = recipe.networks(options, 1, 10)["MLP"]
+    chosen = networks_of(options, 1)
     from keras_vit import data
 
-    found = recipe.contestant(options, "MLP", network, data.open_source("digits"))
+    recipe.train_missing(options, chosen)
+    found = recipe.contestant(options, "MLP", chosen["MLP"], data.open_source("digits"))
     assert [run.share for run in found.runs] == list(options.shares) and found.full == [found.runs[-1]]
     assert [each.stat().st_mtime_ns for each in folders] == before
 
@@ -123,7 +130,7 @@ def test_networks_have_about_as_many_parameters(preset):
     shape = {"image_size": options.image_size, "channels": channels, "classes": 10}
     sizes = {
         name: counting.count_parameters(network.model, **network.options, **shape)
-        for name, network in recipe.networks(options, channels, 10).items()
+        for name, network in networks_of(options, channels).items()
     }
     assert max(sizes.values()) <= 1.6 * min(sizes.values()), sizes
 
@@ -134,6 +141,7 @@ def test_networks_have_about_as_many_parameters(preset):
         ({"shares": (1.0, 0.3)}, r"shares rise.*\(1.0, 0.3\)"),
         ({"shares": ()}, "shares rise"),
         ({"seeds": 0}, "at least 1"),
+        ({"processes": 0}, "processes.*at least 1"),
         ({"networks": ("ViT", "GPT")}, "no network 'GPT'; it is one of MLP, LeNet"),
         ({"image_size": 28}, "multiple of 32.*28"),
     ],

@@ -75,3 +75,17 @@ def noticing(strategy):
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None is one that was not set by Python
         if termination.noticed and not termination.ended and sys.exc_info()[0] is None:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def exiting():
+    """Within it SIGTERM raises SystemExit(143), so that what this process started can be ended with it."""
+
+    def leave(*_):
+        raise SystemExit(STATUS)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,42 @@
+"""The trainings of a comparison, one after the other or side by side."""
+
+import contextlib
+from pathlib import Path
+
+import keras
+
+from keras_vit.backend import load
+from keras_vit.training import termination
+
+
+def train_all(train, trainings, processes=1):
+    """Calls `train` with the options of each of {what it is: options}, and prints which are done.
+
+    With one process each has all devices of the machine, and prints what it does. With several, as many go on at a
+    time, each in a process on one core and without a GPU: small networks gain nothing by a second core. What these
+    print stands in a text file beside their `output`. What one raises ends all; who calls again goes on with them.
+    """
+    joblib = load("joblib")
+    one, ending = (_alone, contextlib.nullcontext) if processes == 1 else (_on_one_core, termination.exiting)
+    work = joblib.Parallel(n_jobs=processes, batch_size=1, return_as="generator_unordered")
+    with ending():
+        done = work(joblib.delayed(one)(train, what, options) for what, options in trainings.items())
+        for i, what in enumerate(done, start=1):
+            print(f"{i} of {len(trainings)} trainings done: {what}", flush=True)
+
+
+def _alone(train, what, options):
+    print(what, flush=True)
+    train(options)
+    keras.utils.clear_session()  # else the graphs of all trainings stay in memory
+    return what
+
+
+def _on_one_core(train, what, options):
+    tf = load("tensorflow")
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.set_visible_devices([], "GPU")
+    told = Path(f"{options.output}.txt")
+    told.parent.mkdir(parents=True, exist_ok=True)
+    with told.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        return _alone(train, what, options)
