@@ -7,6 +7,8 @@ import re
 import keras
 from keras import ops
 
+from keras_vit.named import model_of
+
 _STAGE = r"(stage_\d+_)?"
 _PUBLIC = re.compile(
     rf"{_STAGE}(embed|pre_norm|merge|downsample|conv_\d+)(_norm)?|(class_|{_STAGE})block_\d+|stage_\d+|project"
@@ -23,7 +25,7 @@ def list_taps(model):
     by the `parts` that the block names; "stage_1_attention_0" is that of "stage_1_block_0".
     """
     names = []
-    for layer in model.layers:
+    for layer in model_of(model).layers:
         names += [layer.name] if _PUBLIC.fullmatch(layer.name) else []
         names += _parts(layer)
     return names
@@ -35,8 +37,10 @@ def tap(model, names):
     A map or sequence comes as the layer gives it. "attention_3" is (B, heads, N, N), of attention within
     windows (B, windows, heads, N, N); queries, keys and values are (B, heads, N, d), or window by window
     likewise. A block of which a part is asked for, and no other, computes a second time.
+    `model` may also be named with its weights, such as "vit-b16:augreg_in21k_ft_in1k".
     Raises ValueError for a name that can't be tapped.
     """
+    model = model_of(model)
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
     tensors = {}

@@ -16,7 +16,7 @@ FLOORS = [
     {"layers"},
     {"heads", "counting"},
     {"weights"},
-    {"zoo"},
+    {"zoo", "named"},
     {"taps", "data"},
     {"analysis", "training"},
     {"comparison", "serving", "tuning"},

@@ -1,4 +1,8 @@
-"""What a model looks at, and how alike two of them see; built on taps alone."""
+"""What a model looks at, and how alike two of them see; built on taps alone.
+
+Where a function takes a model, its name with its weights will do, such as "vit-b16:augreg_in21k_ft_in1k" or
+"vit-b16:PATH": it is built for the size of the images that are given.
+"""
 
 from keras_vit import backend
 

@@ -7,12 +7,14 @@ from keras import ops
 
 from keras_vit.analysis import flow, saliency
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
+from keras_vit.named import model_of
 
 
 def attention(model, images, method="rollout", **options):
     """Returns how much each cell of each image counts for the model, by one of `METHODS`: (B, h, w), or by head.
 
-    `images` is (B, H, W, C) as the model takes them. The methods and their options:
+    `images` is (B, H, W, C) as the model takes them, `model` one, or the name of one with its weights, such as
+    "vit-b16:augreg_in21k_ft_in1k", which is built for their size. The methods and their options:
 
     - "raw", block=: attention in one block (a tap such as "attention_3", by default the last) of the token that
       the head reads, or where it reads the mean of all cells the mean over these: (B, heads, h, w), as it is.
@@ -31,6 +33,8 @@ def attention(model, images, method="rollout", **options):
     `target` is a class or one for each image, by default the one the model finds likeliest.
     Raises ValueError for a method that the model doesn't offer, saying why and which it does.
     """
+    images = np.asarray(images)
+    model = model_of(model, images.shape)
     if method not in METHODS:
         raise ValueError(f"method is one of {', '.join(METHODS)}, not {method!r}; {model.name} offers {_offer(model)}")
     missing = NEEDS[method](model)
@@ -40,11 +44,12 @@ def attention(model, images, method="rollout", **options):
     for name in options:
         if name not in known:
             raise ValueError(f"{method!r} has no option {name!r}; it has {', '.join(known)}")
-    return METHODS[method](model, np.asarray(images), **options)
+    return METHODS[method](model, images, **options)
 
 
 def methods(model):
     """Returns the names of the methods that `attention` offers for `model`."""
+    model = model_of(model)
     return [name for name in METHODS if not NEEDS[name](model)]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_vit.analysis import flow
 from keras_vit.layers import ToTokens
+from keras_vit.named import model_of
 from keras_vit.taps import list_taps, node_of
 
 _BY_HEAD = re.compile(
@@ -69,6 +70,13 @@ def last_block(model):
     if not names:
         raise ValueError(f"no layer of {model.name} gives a map or tokens")
     return ([name for name in names if "block_" in name] or names)[-1]
+
+
+def model_and_images(model, images):
+    """Returns the model, which may be named with its weights, and `images` as `check_images` does."""
+    images = np.asarray(images)
+    model = model_of(model, images.shape)
+    return model, check_images(model, images)
 
 
 def check_images(model, images):

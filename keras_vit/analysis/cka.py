@@ -6,6 +6,7 @@ from keras import ops
 from keras_vit.analysis.cells import layers_before_head
 from keras_vit.analysis.similarity import Similarity
 from keras_vit.analysis.watching import watched
+from keras_vit.named import model_of
 from keras_vit.taps import reduced
 
 KERNELS = ("linear", "rbf")
@@ -131,6 +132,8 @@ def compare(
     No more than the outputs of the layers of one model and the parts of one of its blocks exist at once.
     Raises ValueError where the models don't see the same images, and where repeats see the same minibatches.
     """
+    built = {each: model_of(each, getattr(images, "shape", None)) for each in (first, second)}  # one for the same name
+    first, second = built[first], built[second]
     names = [
         layers_before_head(model) if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
         for model, chosen in zip((first, second), layers, strict=True)

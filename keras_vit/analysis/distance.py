@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_vit.analysis import flow
 from keras_vit.analysis.attention import NEEDS
-from keras_vit.analysis.cells import check_images
+from keras_vit.analysis.cells import model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.layers import PatchEmbed
@@ -21,7 +21,7 @@ def attention_distance(model, images, renormalize=False, batch=32):
     heads that park their attention there near 0; with `renormalize` the rest is made to sum to 1 first.
     Raises ValueError for a model without attention, and for talking heads, whose rows are no shares.
     """
-    images = check_images(model, images)
+    model, images = model_and_images(model, images)
     distances = _distances(model, images)
 
     def measure(name, matrix):
@@ -38,7 +38,7 @@ def uniform_attention_distance(model, images, renormalize=False):
 
     Of `images` (B, H, W, C) only the size counts.
     """
-    images, found = check_images(model, images), {}
+    (model, images), found = model_and_images(model, images), {}
     blocks = {each.name: each for each in _blocks(model, images)}
     for name, distances in _distances(model, images).items():
         block = blocks[name]

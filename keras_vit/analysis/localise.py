@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from keras import ops
 
-from keras_vit.analysis.cells import cells_of, check_images, last_block
+from keras_vit.analysis.cells import cells_of, last_block, model_and_images
 from keras_vit.analysis.cka import MinibatchCKA
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import VERMILION, new_figure, write_csv, write_figure
@@ -46,7 +46,7 @@ def localisation(model, images, name=None, patch=None, batch=64, kernel="linear"
     C) are taken in minibatches of `batch`, at least 4, and a smaller last one is left out, as in `compare`.
     Raises ValueError where the layer has one place only, and for too few images.
     """
-    images = np.asarray(check_images(model, images), "float32")
+    model, images = model_and_images(model, np.asarray(images, "float32"))
     name = last_block(model) if name is None else name
     check_names(model, [name])
     tapped, size = tap(model, name), min(batch, len(images))

@@ -7,6 +7,7 @@ from keras_vit import backend
 from keras_vit.analysis.cells import cells_of, check_images, layers_before_head
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import PALETTE, new_figure, write_csv, write_figure
+from keras_vit.named import model_of
 from keras_vit.taps import reduced
 
 POOLS = ("mean", "token")
@@ -25,6 +26,7 @@ def probe(model, train, test, names=None, *, shots=None, pool="mean", penalty=1.
     """
     if pool not in POOLS:
         raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
+    model = model_of(model, getattr(train[0], "shape", None) if isinstance(train, tuple) else None)
     chosen = layers_before_head(model) if names is None else [names] if isinstance(names, str) else list(names)
     known, labels = _features(model, train, chosen, pool, batch, shots, seed)
     unknown, expected = _features(model, test, chosen, pool, batch)

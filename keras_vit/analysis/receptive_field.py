@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_vit.analysis.cells import cells_of, check_images
+from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.gradients import pullback
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import new_figure, write_csv, write_figure
@@ -18,7 +18,7 @@ def effective_receptive_field(model, images, names, channels=16, batch=32, seed=
     drawn without replacement, whose mean is that of all in expectation; None takes all, which is exact.
     `images` is (B, H, W, C), of which the paper takes 32. Raises ValueError for a tap that has no cells.
     """
-    images = np.asarray(check_images(model, images), "float32")
+    model, images = model_and_images(model, np.asarray(images, "float32"))
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
     if channels is not None and channels < 1:

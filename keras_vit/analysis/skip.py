@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit.analysis import flow
-from keras_vit.analysis.cells import cells_of, check_images
+from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import PALETTE, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.taps import list_taps, node_of, tap
@@ -29,7 +29,7 @@ def skip_ratio(model, images, batch=16):
     "mlp", in mixers "tokens" and "mlp", in residual networks, ConvNeXt and ConvMixer "convolution".
     Raises ValueError for a model without residual blocks.
     """
-    images = check_images(model, images)
+    model, images = model_and_images(model, images)
     blocks = {layer.name: layer for layer in model.layers if getattr(layer, "branches", None)}
     if not blocks:
         raise ValueError(f"{model.name} has no skip connections; take a model of residual blocks, a ViT or a ResNet")
