@@ -1,6 +1,5 @@
-"""Batches: their number, order, resumption and labels, and what corrupt images do to them."""
+"""Batches: their number, order, resumption and labels."""
 
-import io
 import itertools
 import os
 import subprocess
@@ -11,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from small_images import PLAIN, fill, linear_model, values
 
 from keras_vit.data import (
     AUGMENTATIONS,
@@ -23,37 +22,6 @@ from keras_vit.data import (
     steps_per_epoch,
     training_batches,
 )
-from keras_vit.data.corrupt import Recorder
-
-PLAIN = Preprocessing((7, 5), 3, mean=0.0, std=1.0)
-
-
-def png(value):
-    memory = io.BytesIO()
-    Image.fromarray(np.full((7, 5, 3), value, "uint8")).save(memory, "PNG")
-    return memory.getvalue()
-
-
-def fill(root, train=60, test=10):
-    """Two classes of `train` + `test` images, each filled with a value of its own: even for ant, odd for bee."""
-    for split, start, count in (("train", 20, train), ("val", 160, 5), ("test", 180, test)):
-        for number, label in enumerate(("ant", "bee")):
-            folder = root / split / label
-            folder.mkdir(parents=True)
-            for index in range(count):
-                value = start + 2 * index + number
-                (folder / f"{value}.png").write_bytes(png(value))
-    return root
-
-
-def values(batches):
-    """Returns the brightest value (0..255) of each image, batch by batch, and the labels."""
-    pairs = [(np.rint(images.numpy().max((1, 2, 3)) * 255), labels.numpy()) for images, labels in batches]
-    return [brightest.astype(int).tolist() for brightest, _ in pairs], [each.tolist() for _, each in pairs]
-
-
-def flat(batches):
-    return list(itertools.chain(*values(batches)[0]))
 
 
 @pytest.fixture(scope="module")
@@ -126,20 +94,6 @@ def test_images_of_steps_that_were_done_are_not_decoded(tmp_path):
     assert resumed == whole[3]
 
 
-@pytest.mark.filterwarnings("ignore:skipped")
-@pytest.mark.parametrize(("step", "repeats"), [(1, 2), (30, 1)])  # of 30; the last is filled up with the first image
-def test_going_on_within_an_epoch_is_exact_beside_a_corrupt_image(tmp_path, step, repeats):
-    source = open_source(f"folder:{fill(tmp_path)}")
-    options = {"augment": "flip-crop", "repeats": repeats, "epochs": 2}
-    first = values(training_batches(source, PLAIN, 4, **options | {"epochs": 1}))[0][0][0]
-    bad = "train/{}/{}.png".format(("ant", "bee")[first % 2], first)
-    (tmp_path / bad).write_bytes(b"")
-    whole = [x.numpy() for x, _ in training_batches(source, PLAIN, 4, **options)]
-    assert len(whole) == 60 and source.skipped == [bad]
-    resumed = training_batches(source, PLAIN, 4, first_step=step, corrupt=source.skipped, **options)
-    np.testing.assert_array_equal([x.numpy() for x, _ in resumed], whole[step:])
-
-
 def test_another_seed_gives_another_order_and_other_changes(source):
     one, other = (
         np.stack([x for x, _ in training_batches(source, PLAIN, 60, augment="flip-crop", seed=s, epochs=1)])
@@ -163,70 +117,6 @@ def test_evaluation_is_in_order_and_ends_with_a_smaller_batch(source):
     assert [len(each) for each in labels] == [13, 7]
     assert list(itertools.chain(*shown)) == [*range(180, 200, 2), *range(181, 200, 2)]
     assert list(itertools.chain(*labels)) == [0] * 10 + [1] * 10
-
-
-def test_good_images_are_read_without_python(source, monkeypatch):
-    monkeypatch.setattr(Recorder, "record", lambda *_: pytest.fail("called for a good image"))
-    assert len(flat(evaluation_batches(source, "train", PLAIN, 10))) == 120
-
-
-@pytest.mark.parametrize("damage", [b"", b"a text", png(20)[:-30], b"\x89PNG\r\n\x1a\n"])
-def test_corrupt_image_is_named_once_and_skipped(tmp_path, damage):
-    source = open_source(f"folder:{fill(tmp_path)}")
-    (tmp_path / "train" / "bee" / "43.png").write_bytes(damage)
-    with pytest.warns(UserWarning) as caught:
-        shown = np.array(values(training_batches(source, PLAIN, 12, epochs=3))[0]).reshape(3, 120)
-    assert ["train/bee/43.png" in str(each.message) for each in caught] == [True]
-    assert source.skipped == ["train/bee/43.png"]
-    for epoch in shown:  # still full: the first of the epoch fills the gap
-        assert set(epoch) == set(range(20, 140)) - {43} and epoch[0] == epoch[-1]
-
-
-@pytest.mark.filterwarnings("ignore:skipped")
-def test_resumption_is_exact_beside_a_corrupt_image(tmp_path):
-    source = open_source(f"folder:{fill(tmp_path)}")
-    (tmp_path / "train" / "bee" / "43.png").write_bytes(b"")
-    whole = flat(training_batches(source, PLAIN, 12, epochs=2))
-    assert whole[120:] == flat(training_batches(source, PLAIN, 12, first_epoch=1, epochs=2))
-
-
-@pytest.mark.filterwarnings("ignore:skipped")
-def test_corrupt_image_is_left_out_of_the_evaluation_in_order(tmp_path):
-    source = open_source(f"folder:{fill(tmp_path)}")
-    (tmp_path / "test" / "ant" / "182.png").write_bytes(b"")
-    assert flat(evaluation_batches(source, "test", PLAIN, 3)) == [
-        180, *range(184, 200, 2), *range(181, 200, 2)
-    ]  # fmt: skip
-
-
-@pytest.mark.filterwarnings("ignore:skipped")
-def test_more_than_one_per_cent_of_corrupt_images_stops_with_their_list(tmp_path):
-    source = open_source(f"folder:{fill(tmp_path, train=100)}")
-    bad = [f"train/ant/{value}.png" for value in (20, 80, 140)]
-    for name in bad[:2]:
-        (tmp_path / name).write_bytes(b"not an image")
-    assert len(flat(evaluation_batches(source, "train", PLAIN, 50))) == 198  # 2 of 200 may be
-    (tmp_path / bad[2]).write_bytes(b"not an image")
-    with pytest.raises(DataError) as caught, source.stopping_clearly():
-        flat(training_batches(source, PLAIN, 50, epochs=2))
-    message = str(caught.value)
-    assert "3 of the 200 train images" in message and "at most 2 may be" in message
-    assert message.splitlines()[1:] == [f"  {name}" for name in bad]
-    assert sorted(source.skipped) == sorted(bad)
-
-
-@pytest.mark.filterwarnings("ignore:skipped")
-def test_folder_of_nothing_but_corrupt_images_stops_too(tmp_path):
-    source = open_source(f"folder:{fill(tmp_path, train=20)}")
-    for path in tmp_path.glob("train/*/*.png"):
-        path.write_bytes(b"")
-    with pytest.raises(DataError, match="of the 40 train images"), source.stopping_clearly():
-        flat(training_batches(source, PLAIN, 10, epochs=1))
-
-
-def test_other_tensorflow_errors_pass_as_they_are(source):
-    with pytest.raises(tf.errors.NotFoundError), source.stopping_clearly():
-        tf.io.read_file("no such file")
 
 
 @pytest.mark.parametrize(
@@ -272,16 +162,6 @@ def test_two_devices_together_see_the_batches_of_one(tmp_path, source):
     assert ran.stdout == "20 ['train/bee/43.png']\n", ran.stderr
 
 
-def linear_model():
-    keras = pytest.importorskip("keras")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("the data pipelines serve the TensorFlow backend")
-    model = keras.Sequential([keras.Input((7, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss, metrics=["accuracy"])
-    return model
-
-
 def test_fit_takes_the_batches_without_a_warning(source):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # such as Keras's of a data set that ran out
@@ -295,17 +175,3 @@ def test_fit_takes_the_batches_without_a_warning(source):
             verbose=0,
         )
     assert len(history.history["val_loss"]) == 2
-
-
-@pytest.mark.filterwarnings("ignore:skipped", "ignore:Your input ran out")
-def test_evaluation_counts_all_good_images_where_a_corrupt_one_costs_a_batch(tmp_path):
-    source = open_source(f"folder:{fill(tmp_path)}")
-    (tmp_path / "test" / "bee" / "181.png").write_bytes(b"")
-    model = linear_model()
-    batches = evaluation_batches(source, "test", PLAIN, 19)
-    images, labels = (np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True))
-    assert len(labels) == 19 and evaluation_steps(source, "test", 19) == 2
-    loss, _ = model.evaluate(batches, steps=2, verbose=0)
-    logits = model.predict(images, verbose=0).astype("float64")
-    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    assert loss == pytest.approx(-np.log(shares[np.arange(19), labels]).mean(), rel=1e-5)

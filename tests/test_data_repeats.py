@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_data_pipeline import PLAIN, fill, flat
+from small_images import PLAIN, fill, flat
 
 from keras_vit.data import DataError, open_source, training_batches
 

@@ -5,12 +5,10 @@ import csv
 import dataclasses
 import itertools
 import json
-import multiprocessing
 from pathlib import Path
 
 import keras
 import pytest
-import tensorflow as tf
 from tuning_program import accuracy_of, starts_of, train
 
 from keras_vit import files
@@ -294,21 +292,3 @@ def test_what_cannot_be_met_is_refused_before_anything_is_written(search, change
     with pytest.raises(ValueError, match=sentence):
         tune(dataclasses.replace(search, **changes), None)
     assert not Path(search.output).exists()
-
-
-def search_on_two_devices(options):
-    """Makes a search with real trainings, in a process that begins with this."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    tune(options)
-
-
-def test_trials_train_on_all_devices_of_the_machine(search):
-    options = dataclasses.replace(search, strategy="mirrored", trials=2, epochs=1, save_every=7)
-    running = multiprocessing.get_context("spawn").Process(target=search_on_two_devices, args=(options,))
-    running.start()
-    running.join()
-    assert running.exitcode == 0
-    for trial in range(2):
-        told = json.loads(Path(options.output, "trials", str(trial), "result.json").read_text())
-        assert told["devices"] == ["CPU:0", "CPU:1"] and told["test"]["accuracy"] > 0

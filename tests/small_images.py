@@ -1,0 +1,50 @@
+"""Folders of images that can be told apart by their value, and what reads them back from batches."""
+
+import io
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_vit.data import Preprocessing
+
+PLAIN = Preprocessing((7, 5), 3, mean=0.0, std=1.0)
+
+
+def png(value):
+    memory = io.BytesIO()
+    Image.fromarray(np.full((7, 5, 3), value, "uint8")).save(memory, "PNG")
+    return memory.getvalue()
+
+
+def fill(root, train=60, test=10):
+    """Two classes of `train` + `test` images, each filled with a value of its own: even for ant, odd for bee."""
+    for split, start, count in (("train", 20, train), ("val", 160, 5), ("test", 180, test)):
+        for number, label in enumerate(("ant", "bee")):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for index in range(count):
+                value = start + 2 * index + number
+                (folder / f"{value}.png").write_bytes(png(value))
+    return root
+
+
+def values(batches):
+    """Returns the brightest value (0..255) of each image, batch by batch, and the labels."""
+    pairs = [(np.rint(images.numpy().max((1, 2, 3)) * 255), labels.numpy()) for images, labels in batches]
+    return [brightest.astype(int).tolist() for brightest, _ in pairs], [each.tolist() for _, each in pairs]
+
+
+def flat(batches):
+    return list(itertools.chain(*values(batches)[0]))
+
+
+def linear_model():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the data pipelines serve the TensorFlow backend")
+    model = keras.Sequential([keras.Input((7, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    return model
