@@ -1,13 +1,11 @@
 """Charts that compare networks: each network keeps its colour and its marker in all of them."""
 
 import dataclasses
-import io
 
 import numpy as np
 
 from keras_vit import backend
 from keras_vit.analysis.writing import BLACK, PALETTE, new_figure, write_figure
-from keras_vit.files import replacing
 
 _MARKERS = "osD^vP"
 
@@ -86,13 +84,14 @@ def bars_picture(path, panels):
     write_figure(path, figure)
 
 
-def gallery_picture(path, rows, titles=()):
+def gallery_picture(path, rows, titles=(), side=1.15):
     """Writes a PNG to `path`: rows (label, images, maps) of images (H, W, C) of 0 to 1, with `titles` above.
 
     Over each image lies its map (h, w) if there are any, each on a scale of its own from its least to its most.
+    `side` is that of an image in inches of 85 px.
     """
     columns = max(len(images) for _, images, _ in rows)
-    figure, axes = new_figure(len(rows), columns, (1.15 * columns + 1.1, 1.2 * len(rows) + 0.3))
+    figure, axes = new_figure(len(rows), columns, (side * columns + 1.1, 1.05 * side * len(rows) + 0.3))
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
@@ -106,7 +105,7 @@ def gallery_picture(path, rows, titles=()):
                 line[i].imshow(maps[i], cmap="viridis", alpha=0.7, extent=extent, interpolation="nearest")
     for axis, title in zip(axes[0], titles, strict=False):
         axis.set_title(title, fontsize=9)
-    _write_small(path, figure)
+    write_figure(path, figure, dpi=85)  # what a screen shows of small images; more would be file size
 
 
 def _line(axis, points, name, style, dotted):
@@ -120,14 +119,6 @@ def _line(axis, points, name, style, dotted):
         axis.errorbar(x, means, [means - least, most - means], capsize=3, **options)
     else:
         axis.plot(x, means, **options)
-
-
-def _write_small(path, figure):
-    """Writes photographs with 256 colours, which takes a third of the bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=85, format="png")
-    with replacing(path) as partial:
-        backend.load("PIL.Image").open(buffer).convert("RGB").quantize(256).save(partial, format="png", optimize=True)
 
 
 def _plain(axis, along, percent):
