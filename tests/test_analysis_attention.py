@@ -160,6 +160,12 @@ def test_gradcam_of_a_class_token_takes_what_it_last_reads(model, images):
         analysis.attention(model, images, "gradcam", layer="attention_1")
 
 
+def test_gradcam_of_an_untrained_head_says_that_it_is_all_zeros(images):
+    untrained = keras_vit.build("vit-ti16", image_size=images.shape[1:3], depth=2, patch=8, width=24, heads=2)
+    with pytest.raises(ValueError, match="logits of vit-ti16 don't depend on 'block_0' at all: its head is all zeros"):
+        analysis.attention(untrained, images, "gradcam")
+
+
 def test_occlusion_paints_each_patch(model, images):
     def probability(pixels):
         logits = np.asarray(model(pixels), "float64")

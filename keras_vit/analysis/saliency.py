@@ -23,9 +23,12 @@ def gradcam(model, images, layer=None, target=None):
         grid = flow.token_grid(model, images)
         values, slopes = (each[:, -grid[0] * grid[1] :].reshape(len(each), *grid, -1) for each in (values, slopes))
     if not slopes.any():
+        earlier = _default(model, images)
         raise ValueError(
-            f"no logit of {model.name} depends on the cells that {name!r} gives, only on the tokens before them; "
-            f"take an earlier layer, such as {_default(model, images)!r}"
+            f"the logits of {model.name} don't depend on {name!r} at all: its head is all zeros, as before training"
+            if name == earlier
+            else f"no logit of {model.name} depends on the cells that {name!r} gives, only on the tokens before them; "
+            f"take an earlier layer, such as {earlier!r}"
         )
     return np.maximum(np.einsum("bd,bhwd->bhw", slopes.mean(axis=(1, 2)), values), 0)
 
