@@ -143,16 +143,28 @@ def _accuracy_of_student():
     return keras.metrics.MeanMetricWrapper(distillation.student_accuracy, name="accuracy")
 
 
-def _teacher(name, student, source, ours):
-    """Returns (teacher, Preprocessing of the student, that of the teacher); ValueError where `name` is neither."""
+def trained(name, image_size=None):
+    """Returns (model, Preprocessing, labels) of the folder of a finished run, or of the checkpoint "MODEL:WEIGHTS".
+
+    A checkpoint is built for `image_size` where that is given; its labels are None. Raises ValueError where `name` is
+    neither.
+    """
     folder = Path(name)
     if (folder / "best.keras").exists() and (folder / "result.json").exists():
         told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        if tuple(told["labels"]) != tuple(source.labels):
-            raise ValueError(f"teacher {name!r} learned other classes than those of {source.name}")
-        return keras.saving.load_model(folder / "best.keras"), ours, data.Preprocessing(**told["preprocessing"])
-    model, colon, tag = name.partition(":")
+        model = keras.saving.load_model(folder / "best.keras")
+        return model, data.Preprocessing(**told["preprocessing"]), tuple(told["labels"])
+    model, colon, weights = name.partition(":")
     if not colon or folder.exists():
-        raise ValueError(f"teacher {name!r} is no folder of a finished run, nor MODEL:TAG of a published checkpoint")
-    teacher = keras_vit.build(model, weights=tag)
-    return teacher, ours, preprocessing_of(teacher)
+        raise ValueError(f"{name!r} is no folder of a finished run, nor MODEL:TAG of a published checkpoint")
+    options = {} if image_size is None else {"image_size": image_size}
+    model = keras_vit.build(model, weights=weights, **options)
+    return model, preprocessing_of(model), None
+
+
+def _teacher(name, student, source, ours):
+    """Returns (teacher, Preprocessing of the student, that of the teacher); ValueError where `name` is neither."""
+    teacher, theirs, labels = trained(name)
+    if labels is not None and labels != tuple(source.labels):
+        raise ValueError(f"teacher {name!r} learned other classes than those of {source.name}")
+    return teacher, ours, theirs

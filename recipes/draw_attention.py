@@ -1,0 +1,94 @@
+"""Draws where a model looks on images of yours: every method that the model offers, image beside image.
+
+    python -m keras_vit.recipes.draw_attention --images cat.jpg dog.jpg --model vit-b16:augreg_in21k_ft_in1k
+    python -m keras_vit.recipes.draw_attention --images seven.png --model runs/digits --methods rollout occlusion
+
+A model is the folder of a run of train_classifier, or the name of one of the zoo with a published checkpoint, which is
+downloaded, or with the path of one. Maps by head are drawn as the mean over the heads. Each has a scale of its own.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vit import analysis
+from keras_vit.comparison.charts import gallery_picture
+from keras_vit.comparison.study import probabilities
+from keras_vit.training import command_line
+from keras_vit.training.classifier import trained
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What looks, at what, and how that is found out."""
+
+    images: tuple[str, ...] = ()
+    """files of images; their middle is seen, as the model was trained to"""
+    model: str = "vit-b16:augreg_in21k_ft_in1k"
+    """folder of a run, MODEL:TAG of a published checkpoint, or MODEL:PATH"""
+    image_size: int | tuple[int, int] | None = None
+    """pixels that images are brought to, for a checkpoint; its own unless given"""
+    methods: tuple[str, ...] = ()
+    """some of raw, dino, rollout, gradient, gradcam, occlusion; all that the model offers unless given"""
+    target: int | None = None
+    """number of the class that gradient, gradcam and occlusion speak of; the likeliest unless given"""
+    output: str = "runs/attention.png"
+    """the picture"""
+
+
+PRESETS = {"plain": Options()}
+
+
+def draw(options):
+    """Writes the picture and returns the maps, {method: (B, h, w)}; ValueError for what can't be drawn."""
+    if not options.images:
+        raise ValueError("no images were given; name some files, as in --images cat.jpg dog.jpg")
+    encoded = [read(path) for path in options.images]
+    model, preprocessing, labels = trained(options.model, options.image_size)
+    images = np.stack([decoded(each, path, preprocessing) for each, path in zip(encoded, options.images, strict=True)])
+    names = options.methods or analysis.methods(model)
+    maps = {name: attended(model, images, name, options.target) for name in names}
+    pixels = preprocessing.denormalize(images) / 255
+    rows = [("image", pixels, None), *((name, pixels, each) for name, each in maps.items())]
+    path = Path(options.output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gallery_picture(path, rows, titles(model, images, labels), side=2.2)
+    print(f"drawn to {path}")
+    return maps
+
+
+def read(path):
+    """Returns the bytes of a file; ValueError where there is none."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"image {path!r} can't be read: {error.strerror}") from error
+
+
+def decoded(encoded, path, preprocessing):
+    """Returns an image as the model takes it, (H, W, C); ValueError naming the file that is none."""
+    try:
+        return preprocessing(preprocessing.decode(encoded)).numpy()
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"{path!r} is no image in JPEG, PNG, GIF, BMP or WebP") from error
+
+
+def attended(model, images, method, target):
+    """Returns the maps of one method (B, h, w), the mean over heads where it has them."""
+    of_a_class = {"target": target} if target is not None and method in ("gradient", "gradcam", "occlusion") else {}
+    found = analysis.attention(model, images, method, **of_a_class)
+    return found.mean(axis=1) if found.ndim == 4 else found
+
+
+def titles(model, images, labels):
+    """Returns for each image the class that `model` finds likeliest and its probability."""
+    shares = probabilities(model, images)
+    likeliest = shares.argmax(axis=1)
+    names = [labels[i] if labels else f"class {i}" for i in likeliest]
+    return [f"{name}, {share[i]:.0%}" for name, share, i in zip(names, shares, likeliest, strict=True)]
+
+
+if __name__ == "__main__":
+    command_line.run(draw, PRESETS, __doc__)
