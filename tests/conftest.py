@@ -1,5 +1,6 @@
 """What every test may need: quiet TensorFlow, random weights, and the reference models."""
 
+import collections
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,8 +12,9 @@ import pytest
 
 
 def pytest_collection_modifyitems(items):
-    """Puts the files of slow tests first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Puts slow files and those of many tests first, so that no worker is left alone with one at the end."""
+    tests = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, -tests[item.path]))
 
 
 @pytest.fixture

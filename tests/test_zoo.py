@@ -18,7 +18,10 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
+CHECKS = [check for check in testing.CHECKS if check is not testing.check_variants]  # all are counted below
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("family", keras_vit.list_families())
 def test_family_keeps_the_contract(family, check):
     check(family)
