@@ -56,6 +56,7 @@ def test_second_run_says_that_it_is_done_and_trains_no_more(quickstart):
     assert (home / "training/best.keras").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_fresh_run_starts_over(quickstart):
     home, _, run = quickstart
     old = [(home / name).stat().st_mtime_ns for name in ("training/best.keras", "export/1/saved_model.pb")]

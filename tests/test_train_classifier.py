@@ -158,6 +158,7 @@ files.os = type("Os", (), dict(replace=replace, fsync=os.fsync))
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(base, undisturbed, tmp_path):
     options = dataclasses.replace(base, save_every=7, output=str(tmp_path / "run"))
     moments = [5, random.randint(2, 8)]  # 5: the best model is there, the state that names it isn't

@@ -18,10 +18,14 @@ BY_HAND = {
 }
 
 
-CHECKS = [check for check in testing.CHECKS if check is not testing.check_variants]  # all are counted below
+CHECKS = [
+    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check is testing.check_export else [])
+    for check in testing.CHECKS
+    if check is not testing.check_variants  # all are counted below
+]
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("family", keras_vit.list_families())
 def test_family_keeps_the_contract(family, check):
     check(family)
