@@ -180,6 +180,7 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
 """
 
 
+@pytest.mark.slow
 def test_two_devices_end_where_one_does(base, tmp_path):
     options = {**SMOKE.model_options, "dropout": 0.0}  # each device drops on its own
     one = dataclasses.replace(base, model_options=options, epochs=1, warmup_epochs=0.3, output=str(tmp_path / "one"))
