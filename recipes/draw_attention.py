@@ -1,10 +1,11 @@
-"""Draws where a model looks on images of yours: every method that the model offers, image beside image.
+"""Draws where a model looks on images of yours, by each method that the model offers, image beside image.
 
     python -m keras_vit.recipes.draw_attention --images cat.jpg dog.jpg --model vit-b16:augreg_in21k_ft_in1k
     python -m keras_vit.recipes.draw_attention --images seven.png --model runs/digits --methods rollout occlusion
 
 A model is the folder of a run of train_classifier, or the name of one of the zoo with a published checkpoint, which is
-downloaded, or with the path of one. Maps by head are drawn as the mean over the heads. Each has a scale of its own.
+downloaded, or with the path of one. Maps by head are drawn as the mean over the heads, each map on a scale of its own.
+"raw" is left out where it would look like "dino".
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ class Options:
     image_size: int | tuple[int, int] | None = None
     """pixels that images are brought to, for a checkpoint; its own unless given"""
     methods: tuple[str, ...] = ()
-    """some of raw, dino, rollout, gradient, gradcam, occlusion; all that the model offers unless given"""
+    """some of raw, dino, rollout, gradient, gradcam, occlusion; what the model offers of these unless given"""
     target: int | None = None
     """number of the class that gradient, gradcam and occlusion speak of; the likeliest unless given"""
     output: str = "runs/attention.png"
@@ -48,7 +49,7 @@ def draw(options):
     encoded = [read(path) for path in options.images]
     model, preprocessing, labels = trained(options.model, options.image_size)
     images = np.stack([decoded(each, path, preprocessing) for each, path in zip(encoded, options.images, strict=True)])
-    names = options.methods or analysis.methods(model)
+    names = options.methods or offered(model)
     maps = {name: attended(model, images, name, options.target) for name in names}
     pixels = preprocessing.denormalize(images) / 255
     rows = [("image", pixels, None), *((name, pixels, each) for name, each in maps.items())]
@@ -73,6 +74,12 @@ def decoded(encoded, path, preprocessing):
         return preprocessing(preprocessing.decode(encoded)).numpy()
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(f"{path!r} is no image in JPEG, PNG, GIF, BMP or WebP") from error
+
+
+def offered(model):
+    """Returns the methods that `model` offers, without "raw" where "dino" is the same attention as shares."""
+    names = analysis.methods(model)
+    return [name for name in names if name != "raw" or "dino" not in names]
 
 
 def attended(model, images, method, target):

@@ -37,14 +37,14 @@ def test_every_method_of_a_checkpoint_is_drawn_as_attention_gives_it(stored, pho
     model, name = stored
     options = recipe.Options(images=photos, model=name, image_size=(32, 48), output=str(tmp_path / "new" / "seen.png"))
     found = recipe.draw(options)
-    assert list(found) == analysis.methods(model) and "drawn to" in capsys.readouterr().out
+    assert ["raw", *found] == analysis.methods(model) and "drawn to" in capsys.readouterr().out
     preprocessing = keras_vit.preprocessing("vit-ti16", image_size=(32, 48))
     images = np.stack([preprocessing(preprocessing.decode(recipe.read(path))) for path in photos])
     np.testing.assert_allclose(found["rollout"], analysis.attention(model, images), rtol=1e-4)
     heads = analysis.attention(model, images, "dino")
     np.testing.assert_allclose(found["dino"], heads.mean(axis=1), rtol=1e-4)
     with Image.open(options.output) as picture:
-        assert picture.width > 2 * 2.2 * 85 and picture.height > 7 * 2.2 * 85
+        assert picture.width > 2 * 2.2 * 85 and picture.height > 6 * 2.2 * 85
 
 
 def test_run_of_a_network_without_attention_names_its_classes(photos, tmp_path):
