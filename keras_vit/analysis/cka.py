@@ -132,7 +132,8 @@ def compare(
     No more than the outputs of the layers of one model and the parts of one of its blocks exist at once.
     Raises ValueError where the models don't see the same images, and where repeats see the same minibatches.
     """
-    built = {each: model_of(each, getattr(images, "shape", None)) for each in (first, second)}  # one for the same name
+    shape = getattr(images, "shape", None) if second_images is None else None
+    built = {each: model_of(each, shape) for each in (first, second)}  # one for the same name
     first, second = built[first], built[second]
     names = [
         layers_before_head(model) if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)

@@ -79,7 +79,13 @@ def noticing(strategy):
 
 @contextlib.contextmanager
 def exiting():
-    """Within it SIGTERM raises SystemExit(143), so that what this process started can be ended with it."""
+    """Within it SIGTERM raises SystemExit(143), so that what this process started can be ended with it.
+
+    Outside the main thread, where no signal can be handled, it changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def leave(*_):
         raise SystemExit(STATUS)
@@ -88,4 +94,4 @@ def exiting():
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
