@@ -30,6 +30,7 @@ from keras_vit.comparison.networks import networks
 from keras_vit.comparison.report import write_markdown, write_report
 from keras_vit.comparison.study import Contestant, Run, Study
 from keras_vit.comparison.trainings import train_all
+from keras_vit.data import prepare
 from keras_vit.data.corrupt import decode_or_skip
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line, result, run_folder
@@ -99,8 +100,10 @@ class Options:
 
 
 PRESETS = {
-    "fashion": Options(data="fashion_mnist", epochs=2, processes=2, output="runs/compare_fashion_mnist"),
-    "cifar10": Options(data="cifar10", epochs=3, processes=2, output="runs/compare_cifar10"),
+    "fashion": Options(
+        data="fashion_mnist", train_share=0.2, epochs=6, processes=2, output="runs/compare_fashion_mnist"
+    ),
+    "cifar10": Options(data="cifar10", train_share=0.2, epochs=8, processes=2, output="runs/compare_cifar10"),
     "smoke": Options(
         width=16,
         depth=1,
@@ -234,9 +237,10 @@ def measure(options, source, contestants):
         folder=pictures,
     )
     found = []
-    for step in STEPS:
-        print(f"measuring: {step.__name__}", flush=True)
-        found.append(step(study))
+    with prepare.quiet():  # TensorFlow warns that it compiles a function for each of the networks
+        for step in STEPS:
+            print(f"measuring: {step.__name__}", flush=True)
+            found.append(step(study))
     return [each for each in found if each is not None]
 
 

@@ -16,7 +16,7 @@ TIMEOUT = 10  # seconds
 
 @contextlib.contextmanager
 def quiet():
-    """Holds back the warnings that TensorFlow Datasets earns itself by calling what is deprecated."""
+    """Holds back TensorFlow's warnings, such as those that TensorFlow Datasets earns by calling what is deprecated."""
     loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
