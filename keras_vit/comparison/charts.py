@@ -84,14 +84,16 @@ def bars_picture(path, panels):
     write_figure(path, figure)
 
 
-def gallery_picture(path, rows, titles=(), side=1.15):
+def gallery_picture(path, rows, titles=(), header="", side=1.15):
     """Writes a PNG to `path`: rows (label, images, maps) of images (H, W, C) of 0 to 1, with `titles` above.
 
     Over each image lies its map (h, w) if there are any, each on a scale of its own from its least to its most.
-    `side` is that of an image in inches of 85 px.
+    `header` says what all `titles` are, `side` is that of an image in inches of 85 px.
     """
     columns = max(len(images) for _, images, _ in rows)
     figure, axes = new_figure(len(rows), columns, (side * columns + 1.1, 1.05 * side * len(rows) + 0.3))
+    if header:
+        figure.suptitle(header, fontsize=9)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)

@@ -20,7 +20,7 @@ def corruptions(study):
     lines_picture(path, [_panel(study, kind, found[kind]) for kind in kinds], "accuracy")
     one = study.examples(1)
     rows = [(kind, [damage(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
-    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"))
+    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"), header="level of the damage")
     means = {name: float(np.mean([_mean(found[kind][name]) for kind in kinds])) for name in found["noise"]}
     losses = {name: [found["noise"][name][0][1][0] - mean] for name, mean in means.items()}
     each = [f"Under the most {what}, {_extremes(found[kind])}." for kind, what in zip(kinds, _WORDS, strict=True)]
@@ -80,7 +80,8 @@ def _one_damage(study, kind, title, question, method):
     chosen = study.examples(3)
     levels = _levels(kind)
     hurt = [damage(study.pixels[chosen], kind, level) for level in levels]
-    gallery_picture(shown, [("", [each[i] for each in hurt], None) for i in range(3)], [f"{each:g}" for each in levels])
+    examples = [("", [each[i] for each in hurt], None) for i in range(3)]
+    gallery_picture(shown, examples, [f"{each:g}" for each in levels], header=DAMAGES[kind].unit)
     losses = {name: [points_[0][1][0] - _mean(points_)] for name, points_ in found.items()}
     rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
     return Section(
