@@ -1,5 +1,5 @@
 # make quickstart   train, draw, export and serve a small Vision Transformer (FRESH=1 starts over)
-# make test         the tests; with FULL=1 also those that take minutes, with PARITY=1 against timm and transformers
+# make test         the tests; with FULL=1 also those that take minutes, with PARITY=1 against timm, transformers, captum
 # make tables       write the tables of models into the README and docs
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TENSORFLOW ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; \
 	elif [ "$$(uname -sm)" = "Linux x86_64" ]; then echo tf-cpu; else echo tf; fi)
 RUN = $(VENV)/bin/python
+# pip is quieted twice where it installs this package: setuptools warns of every editable install
 # processes that share the tests; each computes in one thread, for small models gain nothing by more
 WORKERS ?= 2
 SHELL := /bin/bash
@@ -40,13 +41,13 @@ $(VENV)/bin/python:
 
 $(VENV)/.train: $(VENV)/bin/python setup.cfg pyproject.toml
 	@echo "installing keras_vit with the extras $(TENSORFLOW) and train into $(VENV), a minute or two the first time"
-	$(RUN) -m pip install --quiet --editable '.[$(TENSORFLOW),train]'
+	$(RUN) -m pip install --quiet --quiet --editable '.[$(TENSORFLOW),train]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.train
-	$(RUN) -m pip install --quiet --editable '.[$(TENSORFLOW),train,test]'
+	$(RUN) -m pip install --quiet --quiet --editable '.[$(TENSORFLOW),train,test]'
 	@touch $@
 
 $(VENV)/.parity: $(VENV)/.test
-	$(RUN) -m pip install --quiet --editable '.[$(TENSORFLOW),train,test,parity]'
+	$(RUN) -m pip install --quiet --quiet --editable '.[$(TENSORFLOW),train,test,parity]'
 	@touch $@
