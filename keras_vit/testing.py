@@ -161,27 +161,35 @@ def check_gradients(name):
 
 
 def check_export(name):
-    """An exported SavedModel computes the same, for any batch and size that it takes, from arrays and from PNG bytes.
+    """An exported SavedModel computes the same, for any batch, from arrays and from PNG bytes.
 
     Where the family takes images of any size, one graph must serve several: what is right when called may not trace.
     """
     if keras.backend.backend() != "tensorflow":
         return
+    _, config = _small(name)
+    size = _size(config)
+    _check_served(small(name, channels=3), size, [size])
+    if _any_size(config):
+        _check_served(small(name, image_size=None, channels=3), size, [size, (size[0], 2 * size[1])])
+
+
+def _check_served(model, size, sizes):
+    """The SavedModel of `model` does at `sizes` what the model does; files are brought to `size`."""
     import tensorflow as tf
 
     from keras_vit.data import Preprocessing
     from keras_vit.serving import export
 
-    _, config = _small(name)
-    size, opened = _size(config), _any_size(config)
-    model = small(name, channels=3, **({"image_size": None} if opened else {}))
     with tempfile.TemporaryDirectory() as folder:
-        export(model, Path(folder) / "1", preprocessing=Preprocessing(size))
+        opened = model.input.shape[1] is None  # and so can't say by itself what files are brought to
+        export(model, Path(folder) / "1", preprocessing=Preprocessing(size) if opened else None)
         served = tf.saved_model.load(str(Path(folder) / "1"))
-        for count, shape in ((1, size), (3, (size[0], 2 * size[1]) if opened else size)):
-            images = _images(count, (*shape, 3))
-            logits = served.signatures["serving_default"](images=tf.constant(images))["logits"]
-            _close(logits, _call(model, images), 1e-4, f"the SavedModel differs at {shape}")
+        for shape in sizes:
+            for count in (1, 3):
+                images = _images(count, (*shape, 3))
+                logits = served.signatures["serving_default"](images=tf.constant(images))["logits"]
+                _close(logits, _call(model, images), 1e-4, f"the SavedModel differs at {shape}")
         pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype="uint8")
         got = served.signatures["serving_bytes"](image_bytes=tf.io.encode_png(pixels)[None])
     expected = keras.ops.softmax(_call(model, pixels[None] / np.float32(127.5) - 1))
