@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from numpy_reference import attend, layer_norm, softmax, weights_of
+from kit.numpy_reference import attend, layer_norm, softmax, weights_of
 
 import keras_vit
 from keras_vit.taps import list_taps, tap
