@@ -33,7 +33,9 @@ from keras_vit.comparison.trainings import train_all
 from keras_vit.data import prepare
 from keras_vit.data.corrupt import decode_or_skip
 from keras_vit.recipes import train_classifier
-from keras_vit.training import command_line, result, run_folder
+from keras_vit.training import command_line
+from keras_vit.training.runs import provenance
+from keras_vit.training.runs.folder import RunFolder
 
 tf = backend.load("tensorflow")
 
@@ -187,7 +189,7 @@ def train_missing(options, chosen):
     missing = {}
     for name, network in chosen.items():
         for (share, seed), training in trainings_of(options, name, network).items():
-            folder = run_folder.RunFolder(training.output, training)
+            folder = RunFolder(training.output, training)
             folder.check(options.fresh)
             if options.fresh or not folder.is_done():
                 missing[f"{name}, {share:.0%} of the images, seed {seed}"] = training
@@ -197,7 +199,7 @@ def train_missing(options, chosen):
 def contestant(options, name, network, source):
     """Returns the Contestant of a network whose trainings are done."""
     trainings = trainings_of(options, name, network)
-    folders = {key: run_folder.RunFolder(training.output, training) for key, training in trainings.items()}
+    folders = {key: RunFolder(training.output, training) for key, training in trainings.items()}
     shape = network.options | {
         "image_size": options.image_size,
         "channels": source.channels,
@@ -271,7 +273,7 @@ def facts(options, contestants, seconds):
         "measuring": f"{seconds / 60:.1f} minutes",
         "machine": f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}",
         "options": ", ".join(f"{key} {value}" for key, value in given.items()),
-        "versions": ", ".join(f"{name} {version}" for name, version in result.versions().items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in provenance.versions().items()),
     }
 
 

@@ -17,8 +17,8 @@ import tensorflow as tf
 from keras_vit import analysis
 from keras_vit.comparison.charts import gallery_picture
 from keras_vit.comparison.study import probabilities
+from keras_vit.tasks.classifier import trained
 from keras_vit.training import command_line
-from keras_vit.training.classifier import trained
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,9 @@ from keras_vit.analysis.object_pictures import mask_picture, mass_picture
 from keras_vit.files import replacing
 from keras_vit.recipes import train_classifier
 from keras_vit.taps import list_taps
-from keras_vit.training import command_line, result
+from keras_vit.training import command_line
 from keras_vit.training.command_line import KeyValues
+from keras_vit.training.runs import provenance
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
 OF_A_CLASS = ("gradient", "gradcam")
@@ -136,7 +137,7 @@ def measure(options):
         "maps": object_report.summary(rows, options.seeds),
         "rows": rows,
         "options": dataclasses.asdict(options),
-        **result.machine(),
+        **provenance.machine(),
     }
     object_report.write(home, outcome)
     draw(home, outcome, *shown)

@@ -16,27 +16,18 @@ from rich.table import Table
 
 from keras_vit import data, files, registry
 from keras_vit.recipes.classifier_presets import ABOUT, PRESETS
-from keras_vit.training import (
-    classifier,
-    cluster,
-    command_line,
-    confusion,
-    confusion_picture,
-    curves,
-    result,
-    resuming,
-    state,
-    strategy,
-    termination,
-)
+from keras_vit.tasks import classifier, confusion, confusion_picture
+from keras_vit.tasks.classifier import preprocessing_of
+from keras_vit.training import command_line, curves, resuming
 from keras_vit.training.averaging import MeasureAverage
 from keras_vit.training.callbacks import StopOnNaN, quietly
-from keras_vit.training.checkpoint import Checkpoint
-from keras_vit.training.classifier import preprocessing_of
+from keras_vit.training.devices import cluster, preemption, strategy
+from keras_vit.training.monitor.profiling import Profile
+from keras_vit.training.monitor.progress import ShowProgress
+from keras_vit.training.monitor.tensorboard import ShowInput
 from keras_vit.training.options import Options, check_values
-from keras_vit.training.profiling import Profile
-from keras_vit.training.progress import ShowProgress
-from keras_vit.training.tensorboard import ShowInput
+from keras_vit.training.runs import provenance, state
+from keras_vit.training.runs.checkpoint import Checkpoint
 
 __all__ = ["PRESETS", "Options", "preprocessing_of", "train"]
 
@@ -66,7 +57,7 @@ def train(options, callbacks=()):
         if folder.state.exists():
             with devices.scope():
                 progress = state.restore(folder.state, model)
-        progress.started = progress.started or result.now()
+        progress.started = progress.started or provenance.now()
         if folder.is_done():
             print(f"{folder.path} is done; --fresh starts over")
             return best_of(folder, network), progress.history()
@@ -119,7 +110,7 @@ def fit(model, network, options, source, folder, progress, callbacks):
     steps = data.steps_per_epoch(source, options.batch)
     batches = batches_for_training(options, source, network, progress)
     profiled = [] if options.profile is None else [Profile(options.profile, folder.tensorboard)]
-    with termination.noticing(model.distribute_strategy) as ending:
+    with preemption.noticing(model.distribute_strategy) as ending:
         keeping = Checkpoint(folder, progress, source, lambda: classifier.kept(network), options.save_every, ending)
         shown = ShowProgress(options.epochs, steps, options.batch, progress.rows, progress.step)
         own = [
@@ -175,7 +166,7 @@ def conclude(network, options, source, folder, progress, devices):
         "parameters": best.count_params(),
         "seconds": progress.seconds,
         "started": progress.started,
-        "ended": result.now(),
+        "ended": provenance.now(),
         "options": dataclasses.asdict(options),
         "seed": options.seed,
         "labels": list(source.labels),
@@ -183,7 +174,7 @@ def conclude(network, options, source, folder, progress, devices):
         "images": source.sizes,
         "skipped": sorted({*progress.skipped, *source.skipped}),
         "devices": strategy.names(devices),
-        **result.machine(),
+        **provenance.machine(),
     }
     files.write_json(folder.result, outcome)
     table = Table(show_header=False)

@@ -21,7 +21,7 @@ from keras_vit import data, files
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line
 from keras_vit.training.command_line import KeyValues
-from keras_vit.training.run_folder import RunError
+from keras_vit.training.runs.folder import RunError
 from keras_vit.tuning import leaderboard, oracles, parallel_coordinates, search_space, tuner
 from keras_vit.tuning.search_folder import SearchFolder
 

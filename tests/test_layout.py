@@ -19,6 +19,7 @@ FLOORS = [
     {"zoo", "named"},
     {"taps", "data"},
     {"analysis", "training"},
+    {"tasks"},
     {"comparison", "serving", "tuning"},
     {"testing", "tables"},
     {"recipes", "__main__"},

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_vit.backend import load
-from keras_vit.training import termination
+from keras_vit.training.devices import preemption
 
 
 def train_all(train, trainings, processes=1):
@@ -17,7 +17,7 @@ def train_all(train, trainings, processes=1):
     print stands in a text file beside their `output`. What one raises ends all; who calls again goes on with them.
     """
     joblib = load("joblib")
-    one, ending = (_alone, contextlib.nullcontext) if processes == 1 else (_on_one_core, termination.exiting)
+    one, ending = (_alone, contextlib.nullcontext) if processes == 1 else (_on_one_core, preemption.exiting)
     work = joblib.Parallel(n_jobs=processes, batch_size=1, return_as="generator_unordered")
     with ending():
         done = work(joblib.delayed(one)(train, what, options) for what, options in trainings.items())

@@ -3,4 +3,6 @@
 from keras_vit.heads.classify import classify
 from keras_vit.heads.distilled import classify_distilled
 
-__all__ = ["classify", "classify_distilled"]
+HEADS = ("head", "head_dist")  # layers that hold the weights of a head
+
+__all__ = ["HEADS", "classify", "classify_distilled"]

@@ -14,7 +14,7 @@ from typing import Annotated
 from keras_vit.backend import load
 from keras_vit.files import WriteError
 from keras_vit.training.callbacks import DivergedError
-from keras_vit.training.cluster import WorkerLostError
+from keras_vit.training.devices.cluster import WorkerLostError
 
 tyro = load("tyro")
 

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from keras_vit.training import profiling
 from keras_vit.training.command_line import KeyValues
+from keras_vit.training.monitor import profiling
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from keras_vit.files import read_json, write_json
-from keras_vit.training.run_folder import NO_CHANGE, WRITER, RunError, asked_of, differences
+from keras_vit.training.runs.folder import NO_CHANGE, WRITER, RunError, asked_of, differences
 
 STARTS = 3  # of a trial's process without an epoch completed, before the trial counts as failed
 

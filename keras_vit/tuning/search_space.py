@@ -6,7 +6,7 @@ import dataclasses
 from keras_vit import registry
 from keras_vit.backend import load
 from keras_vit.spaces import Range, Times
-from keras_vit.training.run_folder import NO_CHANGE
+from keras_vit.training.runs.folder import NO_CHANGE
 
 kt = load("keras_tuner")
 

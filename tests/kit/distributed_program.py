@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.layers.residual import DropPath
-from keras_vit.training import strategy
+from keras_vit.training.devices import strategy
 from keras_vit.training.trainer import Trainer
 
 APART = ("clipped", "steps")  # what "all" joins: each alone on one device and in two processes, to save time

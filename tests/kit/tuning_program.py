@@ -14,7 +14,7 @@ import keras
 from keras_vit.files import write_json
 from keras_vit.recipes import tune_classifier
 from keras_vit.training.callbacks import DivergedError
-from keras_vit.training.run_folder import RunFolder
+from keras_vit.training.runs.folder import RunFolder
 
 BEST = 3e-3  # the learning rate at which the accuracy below is highest
 

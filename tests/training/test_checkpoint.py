@@ -18,7 +18,9 @@ from kit.runs import CHANCE, SMOKE, assert_ended_alike, result_of
 
 from keras_vit.files import WriteError
 from keras_vit.recipes.train_classifier import train
-from keras_vit.training import background, resuming, termination
+from keras_vit.training import resuming
+from keras_vit.training.devices import preemption
+from keras_vit.training.runs import background
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", 3))
@@ -86,7 +88,7 @@ def test_a_termination_that_came_too_late_acts_afterwards(monkeypatch):
     monkeypatch.setattr(signal, "SIG_DFL", lambda *_: noted.append("default"))
     before = signal.signal(signal.SIGTERM, lambda *_: noted.append("own"))
     try:
-        with termination.noticing(tf.distribute.get_strategy()) as ending:
+        with preemption.noticing(tf.distribute.get_strategy()) as ending:
             assert not ending.asked()
             terminate()
             assert ending.asked() and not noted
@@ -99,7 +101,7 @@ def test_a_thread_that_can_handle_no_signal_trains_nevertheless():
     asked = []
 
     def work():
-        with termination.noticing(tf.distribute.get_strategy()) as ending:
+        with preemption.noticing(tf.distribute.get_strategy()) as ending:
             asked.append(ending.asked())
 
     thread = threading.Thread(target=work)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from keras_vit.recipes.train_classifier import PRESETS, train
-from keras_vit.training import cluster, strategy
+from keras_vit.training.devices import cluster, strategy
 
 pytestmark = pytest.mark.slow
 SMOKE = PRESETS["smoke"]

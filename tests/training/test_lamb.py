@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vit.training.optimizers import make_optimizer
-from keras_vit.training.parameter_groups import Lamb
+from keras_vit.training.optim.optimizers import make_optimizer
+from keras_vit.training.optim.parameter_groups import Lamb
 
 
 def model(rng):

@@ -10,9 +10,9 @@ import pytest
 
 import keras_vit
 from keras_vit.testing import small
-from keras_vit.training.layer_decay import depths, rate_scales
-from keras_vit.training.optimizers import make_optimizer
-from keras_vit.training.parameter_groups import GroupedAdamW
+from keras_vit.training.optim.layer_decay import depths, rate_scales
+from keras_vit.training.optim.optimizers import make_optimizer
+from keras_vit.training.optim.parameter_groups import GroupedAdamW
 
 
 def test_depths_of_a_vit_count_its_blocks_between_pixels_and_head():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_vit.training.averaging import MeasureAverage, averaged
-from keras_vit.training.optimizers import make_optimizer, warmup_cosine
+from keras_vit.training.optim.optimizers import make_optimizer, warmup_cosine
 
 
 def cosine_with_warmup(step, peak, steps, warmup):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from keras_vit.training.profiling import Profile, steps_of
+from keras_vit.training.monitor.profiling import Profile, steps_of
 
 
 def fit(profile, steps_per_execution=1):
@@ -65,7 +65,7 @@ def test_a_profiler_that_runs_already_costs_the_profile_and_not_the_training(tmp
 
 
 def test_a_worker_that_is_not_the_chief_records_and_says_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("keras_vit.training.cluster.is_chief", lambda strategy: False)
+    monkeypatch.setattr("keras_vit.training.devices.cluster.is_chief", lambda strategy: False)
     fit(Profile("2,3", tmp_path))
     assert list(tmp_path.iterdir()) == [] and capsys.readouterr().out == ""
 

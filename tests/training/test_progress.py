@@ -9,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from keras_vit.training import curves
-from keras_vit.training.progress import ShowProgress
+from keras_vit.training.monitor.progress import ShowProgress
 
 ROWS = [
     {
@@ -73,7 +73,7 @@ def test_on_a_terminal_a_bar_goes_over_the_whole_run(capsys):
 
 def test_images_per_second_are_those_of_the_epoch(monkeypatch):
     clock = iter([100.0, 200.0, 204.0])
-    monkeypatch.setattr("keras_vit.training.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("keras_vit.training.monitor.progress.time.monotonic", lambda: next(clock))
     shown = showing(epochs=5, steps=9, batch=30)
     shown.on_train_begin()
     shown.on_epoch_begin(0)
@@ -117,7 +117,7 @@ def test_a_bar_reads_the_learning_rate_a_few_times_a_second_however_short_the_st
 
 def test_an_epoch_that_goes_on_counts_the_steps_of_this_process_alone(monkeypatch, capsys):
     clock = iter([100.0, 200.0, 204.0, 210.0])
-    monkeypatch.setattr("keras_vit.training.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("keras_vit.training.monitor.progress.time.monotonic", lambda: next(clock))
     shown = showing(epochs=5, steps=8, batch=30, step=4)
     shown.on_train_begin()
     shown.on_epoch_begin(1)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vit.training import state
-from keras_vit.training.optimizers import make_optimizer
+from keras_vit.training.optim.optimizers import make_optimizer
+from keras_vit.training.runs import state
 
 
 def network(width=5):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 
-from keras_vit.training import strategy
+from keras_vit.training.devices import strategy
 
 
 def of(replicas):

@@ -8,7 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_vit import data
-from keras_vit.training import tensorboard
+from keras_vit.training.monitor import tensorboard
 
 PREPROCESSING = data.Preprocessing(image_size=(5, 7), mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5))
 COLOURS = [(230, 159, 0), (86, 180, 233), (0, 158, 115)]
@@ -43,7 +43,7 @@ def test_images_are_shown_once_a_start_in_their_own_colours(tmp_path):
 
 
 def test_a_worker_that_is_not_the_chief_shows_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_vit.training.cluster.is_chief", lambda strategy: False)
+    monkeypatch.setattr("keras_vit.training.devices.cluster.is_chief", lambda strategy: False)
     shown(tmp_path, batches_of(np.zeros((3, 5, 7, 3), "float32")))
     assert list(tmp_path.iterdir()) == []
 

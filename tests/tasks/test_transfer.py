@@ -6,9 +6,9 @@ import pytest
 
 from keras_vit.layers import MultiHeadAttention
 from keras_vit.serving import export
+from keras_vit.tasks.transfer import add_lora, freeze, merge_lora
 from keras_vit.testing import small
-from keras_vit.training.fine_tuning import add_lora, freeze, merge_lora
-from keras_vit.training.optimizers import make_optimizer
+from keras_vit.training.optim.optimizers import make_optimizer
 
 
 def values(model):

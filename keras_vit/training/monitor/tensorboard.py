@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_vit.backend import load
-from keras_vit.training import cluster
+from keras_vit.training.devices import cluster
 
 SHOWN = 16  # images, in rows of 4
 ROW = 4

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vit.backend import load
 from keras_vit.files import replacing
-from keras_vit.training.confusion import most_confused
+from keras_vit.tasks.confusion import most_confused
 
 COUNTED, NAMED = 20, 50  # classes up to which counts fit into the cells, and names beside the axes
 CELLS = 250  # a side; an eye would not find smaller ones

@@ -3,10 +3,9 @@
 import keras
 from keras import ops
 
+from keras_vit.heads import HEADS
 from keras_vit.layers import MultiHeadAttention
-from keras_vit.training.layer_decay import depths
-
-HEADS = ("head", "head_dist")
+from keras_vit.training.optim.layer_decay import depths
 
 
 def freeze(model, until):

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_vit.training.fine_tuning import HEADS
-from keras_vit.training.layer_decay import rate_scales
-from keras_vit.training.parameter_groups import GroupedAdamW, GroupedSGD, Lamb
+from keras_vit.heads import HEADS
+from keras_vit.training.optim.layer_decay import rate_scales
+from keras_vit.training.optim.parameter_groups import GroupedAdamW, GroupedSGD, Lamb
 
 OPTIMIZERS = {
     "adamw": GroupedAdamW,

@@ -7,7 +7,7 @@ import os
 import keras
 
 from keras_vit.backend import load
-from keras_vit.training import cluster
+from keras_vit.training.devices import cluster
 
 STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

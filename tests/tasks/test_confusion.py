@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from keras_vit.training import confusion, confusion_picture
+from keras_vit.tasks import confusion, confusion_picture
 
 
 def test_counts_and_balanced_accuracy_are_those_of_scikit_learn(rng):

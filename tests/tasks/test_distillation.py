@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_vit.data import Preprocessing
+from keras_vit.tasks.distillation import HardDistillation, distil, student_accuracy
 from keras_vit.testing import small
-from keras_vit.training.distillation import HardDistillation, distil, student_accuracy
 
 CLASSES = small("deit").output_shape[-1]
 

@@ -10,8 +10,9 @@ from keras import ops
 import keras_vit
 from keras_vit import data
 from keras_vit.layers.inputs import pair
-from keras_vit.training import distillation, fine_tuning, optimizers
+from keras_vit.tasks import distillation, transfer
 from keras_vit.training.callbacks import alone
+from keras_vit.training.optim import optimizers
 from keras_vit.training.trainer import Trainer
 
 
@@ -31,9 +32,9 @@ def network(options, source):
     if None in model.input_shape[1:] and options.test_size is None:
         raise ValueError(f"{options.model} takes images of any size; give image_size")
     if options.lora is not None:
-        fine_tuning.add_lora(model, options.lora)
+        transfer.add_lora(model, options.lora)
     if options.freeze is not None:
-        fine_tuning.freeze(model, options.freeze)
+        transfer.freeze(model, options.freeze)
     return model
 
 
@@ -71,8 +72,8 @@ def kept(model):
         heads = [model.output[name] for name in distillation.HEADS]
         mean = keras.layers.Average(dtype="float32", name="logits")(heads)
         return keras.Model(alone(model.inputs), mean, name=model.name)
-    if fine_tuning.has_lora(model):
-        return fine_tuning.merge_lora(model)
+    if transfer.has_lora(model):
+        return transfer.merge_lora(model)
     return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
 
 

@@ -12,7 +12,9 @@ import pytest
 import keras_vit
 from keras_vit import data
 from keras_vit.recipes.train_classifier import ABOUT, PRESETS, batches_for_training, check, train
-from keras_vit.training import classifier, command_line, state
+from keras_vit.tasks import classifier
+from keras_vit.training import command_line
+from keras_vit.training.runs import state
 
 SMOKE = PRESETS["smoke"]
 SMALL = {**SMOKE.model_options, "dropout": 0.0}

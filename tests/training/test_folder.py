@@ -6,7 +6,7 @@ import json
 import pytest
 
 from keras_vit.files import replacing
-from keras_vit.training.run_folder import RunError, RunFolder
+from keras_vit.training.runs.folder import RunError, RunFolder
 
 
 @dataclasses.dataclass(frozen=True)

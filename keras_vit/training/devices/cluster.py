@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_vit.backend import load
 from keras_vit.training.callbacks import DivergedError
-from keras_vit.training.run_folder import RunError, RunFolder, differences
+from keras_vit.training.runs.folder import RunError, RunFolder, differences
 
 VARIABLE = "TF_CONFIG"
 CHUNK = 2**21  # numbers of 8 bytes that are sent at once

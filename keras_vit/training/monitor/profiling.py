@@ -5,7 +5,7 @@ import re
 import keras
 
 from keras_vit.backend import load
-from keras_vit.training import cluster
+from keras_vit.training.devices import cluster
 
 WARM_UP = 10  # steps that are left out where only a count is given: they compile, and fill the buffers
 

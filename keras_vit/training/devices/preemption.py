@@ -8,7 +8,7 @@ import threading
 import time
 
 from keras_vit.backend import load
-from keras_vit.training import cluster
+from keras_vit.training.devices import cluster
 
 STATUS = 128 + signal.SIGTERM
 SECONDS = 1.0  # between two questions to the other workers

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import keras_vit
-from keras_vit.training import result
+from keras_vit.training.runs import provenance
 
 
 def git(folder, *words):
@@ -33,21 +33,21 @@ def checkout(tmp_path, monkeypatch):
 
 def test_commit_is_that_of_the_checkout_and_marks_changes(checkout):
     commit = git(checkout, "rev-parse", "HEAD")
-    assert result.commit() == commit
+    assert provenance.commit() == commit
     (checkout / "keras_vit" / "__init__.py").write_text("1")
-    assert result.commit() == f"{commit}-dirty"
+    assert provenance.commit() == f"{commit}-dirty"
 
 
 def test_a_package_installed_inside_another_checkout_has_no_commit(checkout, monkeypatch):
     installed = checkout / "venv" / "site-packages" / "keras_vit" / "__init__.py"
     installed.parent.mkdir(parents=True)
     monkeypatch.setattr(keras_vit, "__file__", str(installed))
-    assert result.commit() is None
+    assert provenance.commit() is None
 
 
 def test_without_git_there_is_no_commit(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert result.commit() is None
+    assert provenance.commit() is None
 
 
 def test_environment_tells_what_changes_results_and_no_secret(monkeypatch):
@@ -55,7 +55,7 @@ def test_environment_tells_what_changes_results_and_no_secret(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     monkeypatch.setenv("HF_TOKEN", "hunter3")
-    told = result.machine()
+    told = provenance.machine()
     assert (
         told["environment"]["variables"].items()
         >= {
@@ -70,6 +70,6 @@ def test_environment_tells_what_changes_results_and_no_secret(monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux tells the kind of CPU there")
 def test_hardware_names_the_cpu_and_how_many_may_be_used():
-    found = result.hardware()
+    found = provenance.hardware()
     assert found["cpu"] in Path("/proc/cpuinfo").read_text()
     assert found["cpus"] == len(os.sched_getaffinity(0))

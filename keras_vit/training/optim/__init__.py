@@ -1,0 +1,1 @@
+"""Optimizers of the papers: their schedule, parameter groups and layer-wise rates."""
