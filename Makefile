@@ -1,5 +1,7 @@
 # make quickstart   train, draw, export and serve a small Vision Transformer (FRESH=1 starts over)
-# make test         the tests; with FULL=1 also those that take minutes, with PARITY=1 against timm, transformers, captum
+# make test         the tests; with FULL=1 also those that take minutes, with PARITY=1 also those against timm,
+#                   transformers and captum and those on JAX and PyTorch; with REQUIRE_ALL=1 a skipped test fails
+# make lint         ruff and mypy
 # make tables       write the tables of models into the README and docs
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -15,6 +17,7 @@ SHELL := /bin/bash
 # what TensorFlow says of itself on every start, whatever its log level
 GREETINGS = 'oneDNN custom operations are on|before absl::InitializeLog'
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+export REQUIRE_ALL
 
 .PHONY: quickstart test lint tables clean
 quickstart: $(VENV)/.train
@@ -27,12 +30,13 @@ test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
 lint: $(VENV)/.test
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 tables: $(VENV)/.train
 	$(RUN) -m keras_vit.tables --write
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "keras_vit needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python3.12"; exit 1; }
@@ -49,5 +53,5 @@ $(VENV)/.test: $(VENV)/.train
 	@touch $@
 
 $(VENV)/.parity: $(VENV)/.test
-	$(RUN) -m pip install --quiet --quiet --editable '.[$(TENSORFLOW),train,test,parity]'
+	$(RUN) -m pip install --quiet --quiet --editable '.[$(TENSORFLOW),train,test,parity,jax]'
 	@touch $@

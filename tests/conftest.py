@@ -1,14 +1,32 @@
 """What every test may need: quiet TensorFlow, random weights, and the reference models."""
 
 import collections
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+if os.environ.get("REQUIRE_ALL") == "1":
+    with contextlib.suppress(Exception):
+        import timm  # the operators that torchvision compiled don't load once TensorFlow is there
+
 import keras
 import numpy as np
 import pytest
+from kit.skipping import required
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Fails a test that was skipped, where all are required."""
+    return required((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    """Fails a file that was skipped as a whole, where all are required."""
+    return required((yield))
 
 
 def pytest_collection_modifyitems(items):

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from kit.skipping import skip_by_nature
 
 ROOT = Path(__file__).parent.parent
 # a module may import only what stands above it; those in one row don't import each other
@@ -80,7 +81,7 @@ def test_wheel_adds_one_name_and_holds_zoo_recipes_and_tables(tmp_path):
     source = tmp_path / "source"
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode:
-        pytest.skip("not a git checkout: what belongs to the wheel isn't known")
+        skip_by_nature("not a git checkout: what belongs to the wheel isn't known")
     for name in tracked.stdout.split():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())

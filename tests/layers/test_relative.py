@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from kit.skipping import needs
 
 from keras_vit import layers
 from keras_vit.layers.relative import resize_bias
@@ -74,7 +75,7 @@ def test_map_of_another_size_gets_the_resized_table(rng, size, prefix):
     np.testing.assert_allclose(got, keras.ops.convert_to_numpy(other()), atol=1e-6)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has graphs of open size")
+@needs(keras.backend.backend() == "tensorflow", "only TensorFlow has graphs of open size")
 def test_graph_of_open_size_gives_what_eager_gives(rng):
     import tensorflow as tf
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from kit.skipping import skip_by_nature
 
 from keras_vit import build, layers
 from keras_vit.testing import randomise
@@ -133,7 +134,7 @@ def test_saved_block_of_windows_computes_the_same(rng, tmp_path):
 def test_graph_of_open_size_computes_what_a_fixed_size_does(rng, tmp_path, padding):
     tf = pytest.importorskip("tensorflow")
     if keras.backend.backend() != "tensorflow":
-        pytest.skip("only TensorFlow's graphs have sizes that are not known")
+        skip_by_nature("only TensorFlow's graphs have sizes that are not known")
     small = {"blocks": (2, 2, 2), "width": 8, "heads": (2, 4, 8), "window": 3, "classes": 7, "padding": padding}
     opened = randomise(build("swin-t", image_size=None, **small))
     opened.save_weights(tmp_path / "swin.weights.h5")

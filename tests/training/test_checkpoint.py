@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from kit.killed import Seen, slow_run, terminate, whole_and_terminated
 from kit.runs import CHANCE, SMOKE, assert_ended_alike, result_of
+from kit.skipping import needs
 
 from keras_vit.files import WriteError
 from keras_vit.recipes.train_classifier import train
@@ -115,7 +116,7 @@ def fill_disk(path):
     path.with_name(f"tmp-{path.name}").symlink_to("/dev/full")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@needs(Path("/dev/full").exists(), "there is no device that is always full")
 def test_a_full_disk_ends_the_run_with_a_sentence_and_leaves_what_was_there(base, undisturbed, tmp_path):
     options = dataclasses.replace(base, save_every=6, output=str(tmp_path / "run"))
     folder = Path(options.output)

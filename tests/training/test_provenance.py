@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from kit.skipping import needs
 
 import keras_vit
 from keras_vit.training.runs import provenance
@@ -68,7 +69,7 @@ def test_environment_tells_what_changes_results_and_no_secret(monkeypatch):
     assert "hunter" not in text and platform.node() not in text
 
 
-@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux tells the kind of CPU there")
+@needs(Path("/proc/cpuinfo").exists(), "Linux alone tells the kind of CPU there")
 def test_hardware_names_the_cpu_and_how_many_may_be_used():
     found = provenance.hardware()
     assert found["cpu"] in Path("/proc/cpuinfo").read_text()

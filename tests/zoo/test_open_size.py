@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from kit.skipping import needs
 
 from keras_vit import testing
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has such graphs")
+pytestmark = needs(keras.backend.backend() == "tensorflow", "only TensorFlow has such graphs")
 
 
 @pytest.mark.parametrize("family", ["beit", "cait", "convmixer", "resnet", "vit"])
