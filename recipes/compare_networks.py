@@ -30,8 +30,8 @@ from keras_vit.comparison.networks import networks
 from keras_vit.comparison.report import write_markdown, write_report
 from keras_vit.comparison.study import Contestant, Run, Study
 from keras_vit.comparison.trainings import train_all
-from keras_vit.data import prepare
-from keras_vit.data.corrupt import decode_or_skip
+from keras_vit.data import preparing
+from keras_vit.data.skipping import decode_or_skip
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line
 from keras_vit.training.runs import provenance
@@ -239,7 +239,7 @@ def measure(options, source, contestants):
         folder=pictures,
     )
     found = []
-    with prepare.quiet():  # TensorFlow warns that it compiles a function for each of the networks
+    with preparing.quiet():  # TensorFlow warns that it compiles a function for each of the networks
         for step in STEPS:
             print(f"measuring: {step.__name__}", flush=True)
             found.append(step(study))

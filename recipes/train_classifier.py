@@ -45,7 +45,7 @@ def train(options, callbacks=()):
     with cluster.workplace(devices, options) as folder, strategy.precision(options.precision):
         with cluster.chief_first(devices):
             source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
-            source = data.share_of(source, options.train_share, options.seed)
+            source = data.subset(source, options.train_share, options.seed)
         strategy.check_batch(devices, options.batch, source.sizes["train"], options.accumulate)
         strategy.check_steps(options.steps_per_execution, data.steps_per_epoch(source, options.batch))
         keras.utils.set_random_seed(options.seed)

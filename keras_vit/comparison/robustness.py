@@ -7,7 +7,7 @@ import numpy as np
 from keras_vit.comparison.charts import Panel, gallery_picture, lines_picture
 from keras_vit.comparison.report import Picture, Section, Table
 from keras_vit.comparison.wording import listed, ordered, percent, points
-from keras_vit.data.damage import DAMAGES, damage
+from keras_vit.data.corruptions import CORRUPTIONS, corrupt
 
 _WORDS = ("noise", "blur", "loss of contrast")
 
@@ -19,7 +19,7 @@ def corruptions(study):
     path, shown = study.folder / "corruptions.png", study.folder / "corrupted.png"
     lines_picture(path, [_panel(study, kind, found[kind]) for kind in kinds], "accuracy")
     one = study.examples(1)
-    rows = [(kind, [damage(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
+    rows = [(kind, [corrupt(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
     gallery_picture(shown, rows, ("none", "1", "2", "3", "4"), header="level of the damage")
     means = {name: float(np.mean([_mean(found[kind][name]) for kind in kinds])) for name in found["noise"]}
     losses = {name: [found["noise"][name][0][1][0] - mean] for name, mean in means.items()}
@@ -67,7 +67,7 @@ def damaged(study, kind):
     """Returns {network: [(level, [accuracy])]} of test images damaged by `kind`, from level 0 on."""
     found = {each.name: [] for each in study.contestants}
     for level in _levels(kind):
-        pixels = damage(study.pixels, kind, level)
+        pixels = corrupt(study.pixels, kind, level)
         for each in study.contestants:
             found[each.name].append((level, [study.accuracy(each, pixels)]))
     return found
@@ -79,9 +79,9 @@ def _one_damage(study, kind, title, question, method):
     lines_picture(path, [dataclasses.replace(_panel(study, kind, found), title="")], "accuracy")
     chosen = study.examples(3)
     levels = _levels(kind)
-    hurt = [damage(study.pixels[chosen], kind, level) for level in levels]
+    hurt = [corrupt(study.pixels[chosen], kind, level) for level in levels]
     examples = [("", [each[i] for each in hurt], None) for i in range(3)]
-    gallery_picture(shown, examples, [f"{each:g}" for each in levels], header=DAMAGES[kind].unit)
+    gallery_picture(shown, examples, [f"{each:g}" for each in levels], header=CORRUPTIONS[kind].unit)
     losses = {name: [points_[0][1][0] - _mean(points_)] for name, points_ in found.items()}
     rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
     return Section(
@@ -95,7 +95,7 @@ def _one_damage(study, kind, title, question, method):
             f"{name}, mean over all levels": percent(_mean(found[name])) for name, _ in ordered(losses, lowest=True)
         },
         finding=f"{_losses(losses)} At the severest level, {_extremes(found)}.",
-        table=Table((DAMAGES[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
+        table=Table((CORRUPTIONS[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
         method=f"{method} {len(study.answers):,} test images, one training each. What is lost is the accuracy on whole "
         "images less the mean over the levels; who has little can't lose much.",
         measured=found,
@@ -116,13 +116,13 @@ def _extremes(found):
 def _panel(study, kind, found):
     levels = _levels(kind)
     return Panel(
-        lines=found, xlabel=DAMAGES[kind].unit, title=kind, ticks=levels if kind == "shuffle" else (),
+        lines=found, xlabel=CORRUPTIONS[kind].unit, title=kind, ticks=levels if kind == "shuffle" else (),
         chance=1 / len(study.labels),
     )  # fmt: skip
 
 
 def _levels(kind):
-    return (0, *DAMAGES[kind].levels)
+    return (0, *CORRUPTIONS[kind].levels)
 
 
 def _mean(points_):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from keras_vit.data import operations
+from keras_vit.data.augmentation import operations
 
 FILL = (124, 116, 104)
 

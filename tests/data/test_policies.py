@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
-from keras_vit.data import AUGMENTATIONS, Preprocessing, operations, policies
+from keras_vit.data import AUGMENTATIONS, Preprocessing
+from keras_vit.data.augmentation import operations, policies
 
 FILL = (124.0, 116.0, 104.0)
 SEEDS = tf.random.split(tf.constant([5, 7], "int64"), 300)

@@ -12,7 +12,7 @@ import pytest
 import tensorflow_datasets as tfds
 from sklearn.datasets import load_digits
 
-from keras_vit.data import DataError, Preprocessing, open_source, prepare
+from keras_vit.data import DataError, Preprocessing, open_source, preparing
 
 
 def define(name, splits, *, channels=3, features=None, urls=None, manual=None, unlabelled=()):
@@ -208,7 +208,7 @@ def test_server_that_refuses_is_answered_at_once_with_the_ways_out(tmp_path):
 
 @pytest.mark.usefixtures("no_proxy")
 def test_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "TIMEOUT", 0.2)
+    monkeypatch.setattr(preparing, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         remote("Silent", f"http://127.0.0.1:{silent.getsockname()[1]}/ants.tar")
         with pytest.raises(DataError, match=r"does not answer \(.*timed out"):

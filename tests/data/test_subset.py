@@ -33,7 +33,7 @@ def _rows(source, split, seed=None):
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.75])
 def test_each_class_keeps_its_share(share):
-    found = data.share_of(_source(), share)
+    found = data.subset(_source(), share)
     for split, counts in (("train", COUNTS), ("validation", (5, 3, 2))):
         rows = _rows(found, split)
         kept = collections.Counter(label for _, label, _ in rows)
@@ -43,13 +43,13 @@ def test_each_class_keeps_its_share(share):
 
 
 def test_what_is_kept_is_as_it_was_and_in_its_order():
-    whole, found = _rows(_source(), "train"), _rows(data.share_of(_source(), 0.3), "train")
+    whole, found = _rows(_source(), "train"), _rows(data.subset(_source(), 0.3), "train")
     assert found == [row for row in whole if row in found]
 
 
 def test_smaller_share_lies_within_a_larger_one_of_the_same_seed_only():
     names = {
-        (share, seed): {row[0] for row in _rows(data.share_of(_source(), share, seed), "train")}
+        (share, seed): {row[0] for row in _rows(data.subset(_source(), share, seed), "train")}
         for share in (0.1, 0.5)
         for seed in (0, 1)
     }
@@ -58,25 +58,25 @@ def test_smaller_share_lies_within_a_larger_one_of_the_same_seed_only():
 
 
 def test_shuffling_gives_the_same_images_in_an_order_of_the_seed():
-    found = data.share_of(_source(), 0.5)
+    found = data.subset(_source(), 0.5)
     orders = [_rows(found, "train", seed) for seed in (1, 1, 2)]
     assert orders[0] == orders[1] != orders[2] and sorted(orders[0]) == sorted(_rows(found, "train"))
 
 
 def test_whole_share_is_the_source_itself():
     source = _source()
-    assert data.share_of(source, 1.0) is source
+    assert data.subset(source, 1.0) is source
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5])
 def test_impossible_share_is_quoted(share):
     with pytest.raises(data.DataError, match=f"{share}.*above 0 and at most 1"):
-        data.share_of(_source(), share)
+        data.subset(_source(), share)
 
 
 def test_digits_shrink_for_a_training():
     source = data.open_source("digits")
-    found = data.share_of(source, 0.1)
+    found = data.subset(source, 0.1)
     assert found.sizes == {"train": 128, "validation": 14, "test": 360}
     images, labels = next(
         iter(data.training_batches(found, data.Preprocessing((8, 8), 1), 128, epochs=1).as_numpy_iterator())

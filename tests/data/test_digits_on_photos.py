@@ -5,7 +5,8 @@ import pytest
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.linear_model import LogisticRegression
 
-from keras_vit.data import Preprocessing, composite, open_source, steps_per_epoch, training_batches
+from keras_vit.data import Preprocessing, open_source, steps_per_epoch, training_batches
+from keras_vit.data.builders import digits_on_photos
 
 DIGITS = load_digits()
 LENGTHS = {"train": 1257, "validation": 180, "test": 360}
@@ -27,12 +28,12 @@ def test_split(source):
 
 def composed(index, behind, copy=0):
     draw = np.random.default_rng((index, copy))
-    return composite.compose(DIGITS.images[index] / 16, behind, draw)
+    return digits_on_photos.compose(DIGITS.images[index] / 16, behind, draw)
 
 
 def test_every_digit_is_in_one_split(source):
     assert source.sizes == LENGTHS and source.channels == 1 and source.labels == tuple("0123456789")
-    splits = [composite.split_of(index) for index in range(1797)]
+    splits = [digits_on_photos.split_of(index) for index in range(1797)]
     assert {split: splits.count(split) for split in LENGTHS} == LENGTHS
     assert all((split == "test") == (index % 5 == 0) for index, split in enumerate(splits))  # as in "digits"
 
@@ -90,7 +91,7 @@ def test_digits_lie_anywhere(test_split):
 
 
 def test_splits_share_no_part_of_a_photograph():
-    bands = {split: composite.photographs(split) for split in LENGTHS}
+    bands = {split: digits_on_photos.photographs(split) for split in LENGTHS}
     assert {split: len(each) for split, each in bands.items()} == {"train": 6, "validation": 2, "test": 2}
     for number, name in enumerate(("china.jpg", "flower.jpg")):
         whole = load_sample_image(name) @ np.array([0.299, 0.587, 0.114])
@@ -110,15 +111,15 @@ def test_background_is_a_piece_of_its_photograph_and_has_contrast(rng):
     pieces = np.stack(pieces)
     pieces = (pieces - pieces.mean(axis=1, keepdims=True)) / pieces.std(axis=1, keepdims=True)
     for _ in range(9):
-        piece = composite.background([flat, photo], rng).ravel()
+        piece = digits_on_photos.background([flat, photo], rng).ravel()
         assert 15 < piece.std() < 40
         assert np.max(pieces @ (piece - piece.mean()) / piece.std() / 784) > 0.99
 
 
 def test_backgrounds_do_not_tell_the_class(rng):
-    photos, pieces, labels = composite.photographs("train"), [], DIGITS.target[:1200]
+    photos, pieces, labels = digits_on_photos.photographs("train"), [], DIGITS.target[:1200]
     for index in range(len(labels)):
-        pieces.append(composite.background(photos, np.random.default_rng((index, 0))).reshape(7, 4, 7, 4))
+        pieces.append(digits_on_photos.background(photos, np.random.default_rng((index, 0))).reshape(7, 4, 7, 4))
     pieces = np.stack(pieces).mean(axis=(2, 4)).reshape(len(labels), -1) / 255
     guess = LogisticRegression(max_iter=300).fit(pieces[:800], labels[:800])
     assert guess.score(pieces[:800], labels[:800]) > 0.15  # it can learn by heart
@@ -126,8 +127,8 @@ def test_backgrounds_do_not_tell_the_class(rng):
 
 
 def test_images_are_the_same_whenever_they_are_made():
-    photos = composite.photographs("test")
-    first, again, other = (composite.background(photos, np.random.default_rng((7, copy))) for copy in (0, 0, 1))
+    photos = digits_on_photos.photographs("test")
+    first, again, other = (digits_on_photos.background(photos, np.random.default_rng((7, copy))) for copy in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 20
     np.testing.assert_array_equal(composed(7, first)[0], composed(7, again)[0])

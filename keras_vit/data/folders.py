@@ -6,7 +6,7 @@ import warnings
 
 import tensorflow as tf
 
-from keras_vit.data.corrupt import DataError
+from keras_vit.data.skipping import DataError
 from keras_vit.data.source import Source
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")

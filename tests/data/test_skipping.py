@@ -6,7 +6,7 @@ import tensorflow as tf
 from kit.small_images import PLAIN, fill, flat, linear_model, png, values
 
 from keras_vit.data import DataError, evaluation_batches, evaluation_steps, open_source, training_batches
-from keras_vit.data.corrupt import Recorder
+from keras_vit.data.skipping import Recorder
 
 
 @pytest.fixture(scope="module")

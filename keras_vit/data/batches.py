@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from keras_vit.data.augment import augmentation
-from keras_vit.data.corrupt import DataError, decode_or_skip
-from keras_vit.data.policies import erase
+from keras_vit.data.augmentation.names import augmentation
+from keras_vit.data.augmentation.policies import erase
+from keras_vit.data.skipping import DataError, decode_or_skip
 
 
 def steps_per_epoch(source, batch):

@@ -10,8 +10,8 @@ import re
 
 import tensorflow as tf
 
-from keras_vit.data import policies
-from keras_vit.data.corrupt import DataError
+from keras_vit.data.augmentation import policies
+from keras_vit.data.skipping import DataError
 
 
 def none(image, preprocessing, seed):

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 from keras_vit import backend
-from keras_vit.data.corrupt import DataError
+from keras_vit.data.skipping import DataError
 
 tfds = backend.load("tensorflow_datasets")
 TIMEOUT = 10  # seconds

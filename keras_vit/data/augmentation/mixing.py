@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_vit.data.corrupt import DataError
+from keras_vit.data.skipping import DataError
 
 _KEY = -1  # where the pipeline's own seeds have an epoch, which is never negative
 

@@ -9,7 +9,7 @@ GRID = 8  # cells a side, of which an occlusion hides some
 
 
 @dataclasses.dataclass(frozen=True)
-class Damage:
+class Corruption:
     """A way to damage images, and the levels at which it is commonly looked at, from mild to severe."""
 
     change: Callable = dataclasses.field(repr=False)  # (images, level, random generator) -> images
@@ -18,8 +18,8 @@ class Damage:
     most: float = float("inf")  # that a level can be
 
 
-def damage(images, kind, level, seed=0):
-    """Returns `images` (B, H, W, C), of 0 to 1, damaged as one of `DAMAGES` says; an image's damage needs no other.
+def corrupt(images, kind, level, seed=0):
+    """Returns `images` (B, H, W, C), of 0 to 1, damaged as one of `CORRUPTIONS` says; an image's damage needs no other.
 
     - "noise": Gaussian noise of standard deviation `level` is added to each number, and what leaves 0 to 1 is cut.
     - "blur": a Gaussian of standard deviation `level` times the shorter side blurs it.
@@ -30,9 +30,9 @@ def damage(images, kind, level, seed=0):
     The first three after Hendrycks and Dietterich 2019 (arXiv 1903.12261), the last two after Naseer et al. 2021
     (arXiv 2105.10497). A `level` of 0 changes nothing. Raises ValueError for what is no damage, level or image.
     """
-    if kind not in DAMAGES:
-        raise ValueError(f"no damage {kind!r}; it is one of {', '.join(DAMAGES)}")
-    known, images = DAMAGES[kind], np.asarray(images, "float32")
+    if kind not in CORRUPTIONS:
+        raise ValueError(f"no damage {kind!r}; it is one of {', '.join(CORRUPTIONS)}")
+    known, images = CORRUPTIONS[kind], np.asarray(images, "float32")
     if images.ndim != 4 or (images.size and not (images.min() >= 0 and images.max() <= 1)):
         raise ValueError(f"images are (B, H, W, C) of 0 to 1, not {images.shape}" + _reach(images))
     if level == 0:
@@ -95,10 +95,10 @@ def _reach(images):
     return f" of {images.min():.3g} to {images.max():.3g}" if images.size else ""
 
 
-DAMAGES = {
-    "noise": Damage(noise, (0.05, 0.1, 0.2, 0.3), "standard deviation of the noise"),
-    "blur": Damage(blur, (0.015, 0.03, 0.045, 0.06), "standard deviation, in sides of the image"),
-    "contrast": Damage(contrast, (0.25, 0.5, 0.75, 0.9), "share of the contrast lost", most=1),
-    "occlusion": Damage(occlusion, (0.125, 0.25, 0.5, 0.75), "share of the image hidden", most=1),
-    "shuffle": Damage(shuffle, (2, 4, 8), "cells a side that are shuffled"),
+CORRUPTIONS = {
+    "noise": Corruption(noise, (0.05, 0.1, 0.2, 0.3), "standard deviation of the noise"),
+    "blur": Corruption(blur, (0.015, 0.03, 0.045, 0.06), "standard deviation, in sides of the image"),
+    "contrast": Corruption(contrast, (0.25, 0.5, 0.75, 0.9), "share of the contrast lost", most=1),
+    "occlusion": Corruption(occlusion, (0.125, 0.25, 0.5, 0.75), "share of the image hidden", most=1),
+    "shuffle": Corruption(shuffle, (2, 4, 8), "cells a side that are shuffled"),
 }

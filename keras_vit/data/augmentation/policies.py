@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from keras_vit.data import operations
+from keras_vit.data.augmentation import operations
 
 # Each takes (image, level from 0 to 1, sign of 1 or -1, fill); all grow stronger with the level but the first three.
 RAND_AUGMENT = {

@@ -6,14 +6,14 @@ import operator
 import numpy as np
 import tensorflow as tf
 
-from keras_vit.data.corrupt import DataError
+from keras_vit.data.skipping import DataError
 from keras_vit.data.source import Source
 
 _SHARED = ("train", "validation")
 _BATCH = 1024  # rows that are looked at together
 
 
-def share_of(source: Source, share, seed=0):
+def subset(source: Source, share, seed=0):
     """Returns `source` with only a `share` of its training and its validation images; all test images stay.
 
     Each class keeps its share, rounded, and one image at least. `seed` draws them, so that a smaller share lies within

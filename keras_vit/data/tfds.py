@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit import backend
-from keras_vit.data import composite, digits  # noqa: F401  (the import gives TensorFlow Datasets their names)
-from keras_vit.data.corrupt import DataError
-from keras_vit.data.prepare import prepare, quiet
+from keras_vit.data.builders import digits, digits_on_photos  # noqa: F401  (the import gives TFDS their names)
+from keras_vit.data.preparing import prepare, quiet
+from keras_vit.data.skipping import DataError
 from keras_vit.data.source import Source
 
 tfds = backend.load("tensorflow_datasets")

@@ -1,0 +1,1 @@
+"""Data sets that TensorFlow Datasets builds from what the installed packages hold."""
