@@ -251,14 +251,14 @@ def sample(source, split, preprocessing, count):
     kept = np.zeros(source.sizes[split], bool)
     kept[np.random.default_rng(0).permutation(len(kept))[:count]] = True
 
-    def decode(example):
-        return preprocessing(preprocessing.decode(example["image"])), example["label"]
-
+    decode = data.decoder(source.targets, preprocessing)
     rows = tf.data.Dataset.zip(source.examples(split), tf.data.Dataset.from_tensor_slices(kept))
     rows = rows.filter(lambda _, keep: keep)
     rows = rows.map(lambda example, _: example)
     with source.stopping_clearly():
-        return next(decode_or_skip(rows, decode, source.recorder, split).batch(count).as_numpy_iterator())
+        decoded = decode_or_skip(rows, lambda example: decode(example, (0, 0)), source.recorder, split)
+        drawn = next(decoded.batch(count).as_numpy_iterator())
+    return drawn["image"], drawn["label"]
 
 
 def facts(options, contestants, seconds):

@@ -153,10 +153,7 @@ def check(options):
         raise ValueError(
             f"images is at least 2, so that one has the mask of another to compare with; not {options.images}"
         )
-    source = data.open_source(options.data, data_dir=options.data_dir)
-    if "mask" not in source.examples("test").element_spec:
-        raise ValueError(f"{options.data!r} has no mask beside each image; 'digits_on_photos' has")
-    return source
+    return data.open_source(options.data, targets=("label", "mask"), data_dir=options.data_dir)
 
 
 def training(options, seed):

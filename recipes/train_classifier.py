@@ -79,30 +79,28 @@ def check(options):
 
 def batches_for_training(options, source, network, progress):
     """Returns the batches of (images, labels (B, classes)) that are still to be trained on."""
-    steps = data.steps_per_epoch(source, options.batch)
+    preprocessing = classifier.training_preprocessing(network, options)
     batches = data.training_batches(
         source,
-        classifier.training_preprocessing(network, options),
+        data.decoder(source.targets, preprocessing, options.augment, random_erasing=options.erasing),
         options.batch,
-        augment=options.augment,
-        erasing=options.erasing,
-        repeats=options.repeats,
+        mix=data.mixing(source.targets, mixup=options.mixup, cutmix=options.cutmix),
+        repeated_augmentation=options.repeats,
         seed=options.seed,
         epochs=options.epochs,
         first_epoch=progress.epochs,
         first_step=progress.step,
         corrupt=progress.skipped,
     )
-    alphas = {"mixup": options.mixup, "cutmix": options.cutmix}
-    first_step = progress.epochs * steps + progress.step
-    return data.mix(batches, len(source.labels), seed=options.seed, first_step=first_step, **alphas)
+    return batches.map(lambda batch: (batch["image"], batch["label"]))
 
 
 def held_out(split, network, options, source, devices):
     """Returns the batches of the split "validation" or "test", with labels (B, classes)."""
     batch = strategy.evaluation_batch(devices, options.batch)
-    batches = data.evaluation_batches(source, split, preprocessing_of(network, options), batch)
-    return batches.map(lambda images, labels: (images, keras.ops.one_hot(labels, len(source.labels))))
+    decode = data.decoder(source.targets, preprocessing_of(network, options))
+    batches = data.evaluation_batches(source, split, decode, batch)
+    return batches.map(lambda batch: (batch["image"], keras.ops.one_hot(batch["label"], len(source.labels))))
 
 
 def fit(model, network, options, source, folder, progress, callbacks):

@@ -4,7 +4,9 @@ from keras_vit import backend
 
 backend.load("tensorflow")
 
-from keras_vit.data.augmentation import AUGMENTATIONS, augmentation, mix  # noqa: E402
+from keras_vit.data.augmentation.geometry import Geometry  # noqa: E402
+from keras_vit.data.augmentation.mixing import mixing  # noqa: E402
+from keras_vit.data.augmentation.names import AUGMENTATIONS, augmentation  # noqa: E402
 from keras_vit.data.batches import (  # noqa: E402
     evaluation_batches,
     evaluation_steps,
@@ -12,26 +14,32 @@ from keras_vit.data.batches import (  # noqa: E402
     training_batches,
 )
 from keras_vit.data.corruptions import CORRUPTIONS, corrupt  # noqa: E402
+from keras_vit.data.decoding import decoder  # noqa: E402
 from keras_vit.data.opening import open_source  # noqa: E402
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
 from keras_vit.data.published import as_trained, preprocessing  # noqa: E402
 from keras_vit.data.skipping import DataError  # noqa: E402
 from keras_vit.data.source import Source  # noqa: E402
 from keras_vit.data.subset import subset  # noqa: E402
+from keras_vit.data.targets import Target, pack  # noqa: E402
 
 __all__ = [
     "AUGMENTATIONS",
     "CORRUPTIONS",
     "DataError",
+    "Geometry",
     "Preprocessing",
     "Source",
+    "Target",
     "as_trained",
     "augmentation",
     "corrupt",
+    "decoder",
     "evaluation_batches",
     "evaluation_steps",
-    "mix",
+    "mixing",
     "open_source",
+    "pack",
     "preprocessing",
     "steps_per_epoch",
     "subset",

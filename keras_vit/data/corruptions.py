@@ -43,43 +43,43 @@ def corrupt(images, kind, level, seed=0):
     return known.change(images, level, np.random.default_rng(seed)).astype("float32")
 
 
-def noise(images, deviation, draw):
+def noise(images, deviation, rng):
     """Adds Gaussian noise."""
-    return np.clip(images + deviation * draw.standard_normal(images.shape, dtype="float32"), 0, 1)
+    return np.clip(images + deviation * rng.standard_normal(images.shape, dtype="float32"), 0, 1)
 
 
-def blur(images, deviation, draw):
+def blur(images, deviation, rng):
     """Averages each pixel with its neighbours, of which there are fewer at the edge."""
-    del draw
+    del rng
     height, width = images.shape[1:3]
     rows, columns = (_gaussian(side, deviation * min(height, width)) for side in (height, width))
     return np.einsum("yY,xX,bYXc->byxc", rows, columns, images, optimize=True)
 
 
-def contrast(images, loss, draw):
+def contrast(images, loss, rng):
     """Draws all pixels to the mean of their channel."""
-    del draw
+    del rng
     mean = images.mean(axis=(1, 2), keepdims=True)
     return mean + (1 - loss) * (images - mean)
 
 
-def occlusion(images, share, draw):
+def occlusion(images, share, rng):
     """Paints over cells of a grid."""
     hidden = np.zeros((len(images), GRID * GRID), bool)
     hidden[:, : round(share * GRID * GRID)] = True
-    hidden = draw.permuted(hidden, axis=1).reshape(-1, GRID, GRID)
+    hidden = rng.permuted(hidden, axis=1).reshape(-1, GRID, GRID)
     y, x = (np.arange(side) * GRID // side for side in images.shape[1:3])
     return np.where(hidden[:, y][:, :, x][..., None], images.mean(axis=(1, 2), keepdims=True), images)
 
 
-def shuffle(images, side, draw):
+def shuffle(images, side, rng):
     """Lets cells change places."""
     count, height, width, channels = images.shape
     if side != int(side) or height % side or width % side:
         raise ValueError(f"{side} by {side} cells don't fit into images of {height} by {width} px; 2 might")
     high, wide, side = height // int(side), width // int(side), int(side)
     cells = images.reshape(count, side, high, side, wide, channels).swapaxes(2, 3).reshape(count, side * side, -1)
-    order = draw.permuted(np.tile(np.arange(side * side), (count, 1)), axis=1)
+    order = rng.permuted(np.tile(np.arange(side * side), (count, 1)), axis=1)
     cells = np.take_along_axis(cells, order[..., None], axis=1)
     return cells.reshape(count, side, side, high, wide, channels).swapaxes(2, 3).reshape(images.shape)
 

@@ -1,29 +1,38 @@
-"""A person's own images, in folders named after their classes."""
+"""A person's own images, in folders named after their classes, or as they lie."""
 
+import os
 import pathlib
 import random
 import warnings
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from keras_vit.data.skipping import DataError
 from keras_vit.data.source import Source
+from keras_vit.data.targets import Target
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _VALIDATION = ("validation", "val", "valid")
 _SHAPE = "FOLDER/train/CLASS/*.jpg with FOLDER/test/CLASS/*.jpg, or FOLDER/CLASS/*.jpg"
+_PLAIN = "FOLDER/train/*.jpg with FOLDER/test/*.jpg, or FOLDER/*.jpg, at any depth"
 
 
-def open_folder(path, *, seed=0, validation=0.1):
+def open_folder(path: str, *, targets: Sequence[str] = ("label",), seed: int = 0, validation: float = 0.1) -> Source:
     """Opens PATH/train/CLASS/* with PATH/test and PATH/validation, or PATH/CLASS/*, as a Source.
 
-    What has no split of its own is cut from the training images by `seed`, `validation` of each class as far
-    as rounding allows. Ids are paths relative to PATH. Raises DataError.
+    Without `targets` all images count, at any depth, whatever the folder they lie in. What has no split of its own is
+    cut from the training images by `seed`, `validation` of each class as far as rounding allows. Ids are paths
+    relative to PATH. Raises DataError.
     """
     root = pathlib.Path(path).expanduser()
+    if other := [name for name in targets if name != "label"]:
+        raise DataError(
+            f"folder:{path} has no {other[0]!r} of its images; folders tell their 'label' alone, or nothing"
+        )
     if not path or not root.is_dir():
-        raise DataError(f"no folder {str(root)!r}; folder:PATH expects {_SHAPE}")
-    labels, files = _find(root)
+        raise DataError(f"no folder {str(root)!r}; folder:PATH expects {_SHAPE if targets else _PLAIN}")
+    labels, files = _find_classes(root) if targets else ((), _find_images(root))
     splits = _split(files, random.Random(seed), validation)
     if empty := [name for name, rows in splits.items() if not rows]:
         count = sum(map(len, files.values()))
@@ -40,11 +49,12 @@ def open_folder(path, *, seed=0, validation=0.1):
             dataset = dataset.shuffle(sizes[split], seed=shuffle, reshuffle_each_iteration=False)
 
         def load(name, number):
-            return {"image": tf.io.read_file(start + name), "label": number, "id": name}
+            known = {"label": number} if targets else {}
+            return {"image": tf.io.read_file(start + name), "id": name} | known
 
         return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
-    return Source(f"folder:{path}", labels, 3, sizes, read)
+    return Source(f"folder:{path}", {name: Target("class", labels) for name in targets}, 3, sizes, read)
 
 
 def _table(rows):
@@ -52,17 +62,21 @@ def _table(rows):
     return tf.constant(names), tf.constant(numbers, "int64")
 
 
-def _find(root):
-    """Returns the class names, and {split: [(path relative to root, number of its class)]} as found."""
+def _split_folders(root, expected):
+    """Returns {split: its folder's name}, or the root alone as "train"."""
     inside = {folder.name for folder in _folders(root)}
     if "train" in inside:
         aliases = {"train": ["train"], "validation": _VALIDATION, "test": ["test"]}
         present = {split: [name for name in names if name in inside] for split, names in aliases.items()}
-        found = {split: names[0] for split, names in present.items() if names}
-    elif held_out := inside & {"test", *_VALIDATION}:
-        raise DataError(f"{root} has {'/, '.join(sorted(held_out))}/ but no train/; expected is {_SHAPE}")
-    else:
-        found = {"train": "."}
+        return {split: names[0] for split, names in present.items() if names}
+    if held_out := inside & {"test", *_VALIDATION}:
+        raise DataError(f"{root} has {'/, '.join(sorted(held_out))}/ but no train/; expected is {expected}")
+    return {"train": "."}
+
+
+def _find_classes(root):
+    """Returns the class names, and {split: [(path relative to root, number of its class)]} as found."""
+    found = _split_folders(root, _SHAPE)
     classes = {split: [folder.name for folder in _folders(root / found[split])] for split in found}
     labels = classes["train"]
     if len(labels) < 2:
@@ -77,29 +91,50 @@ def _find(root):
     return tuple(labels), {split: _images(root, folder, labels) for split, folder in found.items()}
 
 
+def _find_images(root):
+    """Returns {split: [(path relative to root, 0)]} of all images as found, at any depth."""
+    found = {}
+    for split, folder in _split_folders(root, _PLAIN).items():
+        entries = []
+        for path, folders, names in os.walk(root / folder, followlinks=True):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            entries += [pathlib.Path(path, name) for name in sorted(names) if not name.startswith(".")]
+        images = [entry for entry in entries if entry.suffix.lower() in ENDINGS]
+        _warn_of([entry for entry in entries if entry.suffix.lower() not in ENDINGS], root / folder)
+        if not images:
+            raise DataError(f"{root / folder} has no images; they end in {', '.join(ENDINGS)}")
+        found[split] = [(image.relative_to(root).as_posix(), 0) for image in images]
+    return found
+
+
 def _folders(path):
     return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _images(root, folder, labels):
-    rows, ignored = [], []
+    rows, others = [], []
     for number, label in enumerate(labels):
         entries = sorted(p for p in (root / folder / label).iterdir() if not p.name.startswith("."))
         images = [entry for entry in entries if entry.suffix.lower() in ENDINGS]
         if not images:
             raise DataError(f"{root / folder / label} has no images; they end in {', '.join(ENDINGS)}")
         rows += [(image.relative_to(root).as_posix(), number) for image in images]
-        ignored += [entry for entry in entries if entry.suffix.lower() not in ENDINGS]
-    if ignored:
-        warnings.warn(
-            f"{root / folder}: {len(ignored)} entries, such as {ignored[0]}, are left out, "
-            f"for images end in {', '.join(ENDINGS)}",
-            stacklevel=4,
-        )
+        others += [entry for entry in entries if entry.suffix.lower() not in ENDINGS]
+    _warn_of(others, root / folder)
     return rows
 
 
-def _split(files, draw, validation):
+def _warn_of(others, folder):
+    """Warns of entries that are left out."""
+    if others:
+        warnings.warn(
+            f"{folder}: {len(others)} entries, such as {others[0]}, are left out, "
+            f"for images end in {', '.join(ENDINGS)}",
+            stacklevel=5,
+        )
+
+
+def _split(files, rng, validation):
     """Returns {"train", "validation", "test"} of rows; the test split is filled first."""
     splits = dict(files)
     if "test" not in splits and "validation" in splits:
@@ -107,14 +142,14 @@ def _split(files, draw, validation):
     for name in ("test", "validation"):
         if name not in splits:
             share = max(1, round(validation * len(files["train"])))
-            splits[name], splits["train"] = _cut(splits["train"], share, draw)
+            splits[name], splits["train"] = _cut(splits["train"], share, rng)
     return splits
 
 
-def _cut(rows, count, draw):
+def _cut(rows, count, rng):
     """Returns `count` of `rows`, spread evenly over the classes, and the rest, both in their old order."""
     members = {}
-    for row in draw.sample(rows, len(rows)):
+    for row in rng.sample(rows, len(rows)):
         members.setdefault(row[1], []).append(row)
     # Image i of the n of a class stands at (i + 1) / (n + 1): a prefix takes the same share of each class,
     # and the only image of a class, at 1/2, stays behind.

@@ -6,8 +6,10 @@ import logging
 import pathlib
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 from keras_vit import backend
+from keras_vit.data import tfds_internals
 from keras_vit.data.skipping import DataError
 
 tfds = backend.load("tensorflow_datasets")
@@ -15,7 +17,7 @@ TIMEOUT = 10  # seconds
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Holds back TensorFlow's warnings, such as those that TensorFlow Datasets earns by calling what is deprecated."""
     loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
     levels = [logger.level for logger in loggers]
@@ -28,7 +30,7 @@ def quiet():
             logger.setLevel(level)
 
 
-def prepare(builder, name):
+def prepare(builder: tfds.core.DatasetBuilder, name: str) -> None:
     """Makes sure that the data of `builder` lies prepared on disk, downloading it, with progress bars.
 
     Raises DataError when a file must be fetched by hand, or when the server doesn't answer.
@@ -45,8 +47,7 @@ def prepare(builder, name):
         except (OSError, http.client.HTTPException) as error:
             raise DataError(_unreachable(builder, name, f"{url} does not answer ({error})")) from error
     config = tfds.download.DownloadConfig(try_download_gcs=False)
-    mismatch = tfds.core.download.download_manager.NonMatchingChecksumError
-    failures = (OSError, AssertionError, tfds.download.DownloadError, mismatch)
+    failures = (OSError, AssertionError, tfds.download.DownloadError, tfds_internals.WrongChecksum)
     try:
         with quiet():
             builder.download_and_prepare(download_dir=str(downloads), download_config=config)
@@ -70,7 +71,7 @@ def _require_manual(builder, name, folder):
 def _first_missing(builder, downloads):
     """Returns the first address from which something is still to be fetched, or None."""
     for url, info in (builder.url_infos or {}).items():
-        file = tfds.core.download.resource.get_dl_fname(url, info.checksum)
+        file = tfds_internals.file_of(url, info.checksum)
         places = (file, f"{builder.name}/{file}", f"manual/{info.filename or file}")
         here = any((downloads / place).exists() for place in places)
         if not here and url.startswith(("http://", "https://", "ftp://")):

@@ -17,7 +17,7 @@ class Preprocessing:
     per channel. Raises ValueError for values that make no sense.
     """
 
-    image_size: tuple = (224, 224)
+    image_size: tuple[int, int] = (224, 224)
     channels: int = 3
     mean: float | tuple = 0.5
     std: float | tuple = 0.5
@@ -46,7 +46,7 @@ class Preprocessing:
         if not 0 < self.crop <= 1:
             raise ValueError(f"crop={self.crop!r}; the share of the tighter side that is kept lies in (0, 1]")
 
-    def decode(self, encoded):
+    def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes a scalar of JPEG, PNG, GIF, BMP or WebP bytes to uint8 (h, w, channels).
 
         Of an animation it takes the first frame. A graph that runs it on bytes that are no image raises
@@ -64,26 +64,30 @@ class Preprocessing:
         image.set_shape((None, None, self.channels))
         return image
 
-    def __call__(self, image):
+    def __call__(self, image: tf.Tensor) -> tf.Tensor:
         """Turns an image (h, w, channels) of 0 to 255 into the normalised float32 (H, W, channels)."""
-        target = tf.constant(self.image_size)
-        size = tf.cast(tf.shape(image)[:2], "float32")
-        cover = tf.reduce_max(tf.cast(target, "float32") / self.crop / size)
-        resized = self.resize(image, tf.maximum(tf.cast(tf.round(size * cover), "int32"), target))
-        corner = (tf.shape(resized)[:2] - target) // 2
-        return self.normalize(tf.slice(resized, [*tf.unstack(corner), 0], [*self.image_size, self.channels]))
+        size, corner = self.fit(tf.shape(image)[:2])
+        cut = tf.slice(self.resize(image, size), [*tf.unstack(corner), 0], [*self.image_size, self.channels])
+        return self.normalize(cut)
 
-    def resize(self, image, size):
+    def fit(self, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the size (h, w) that an image of `size` is resized to, and the corner (y, x) of what is cut of it."""
+        target, size = tf.constant(self.image_size), tf.cast(size, "float32")
+        cover = tf.reduce_max(tf.cast(target, "float32") / self.crop / size)
+        resized = tf.maximum(tf.cast(tf.round(size * cover), "int32"), target)
+        return resized, (resized - target) // 2
+
+    def resize(self, image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """Resizes an image (h, w, channels) to `size`, averaging what it shrinks; float32, 0 to 255."""
         image = tf.image.resize(image, size, method=self.interpolation, antialias=True)
         return tf.clip_by_value(image, 0.0, 255.0)  # bicubic overshoots at edges
 
-    def normalize(self, image):
+    def normalize(self, image: tf.Tensor) -> tf.Tensor:
         """Turns float32 of 0 to 255 into (image / 255 - mean) / std, and states its shape."""
         image = (image / 255.0 - tf.constant(self.mean)) / tf.constant(self.std)
         return tf.ensure_shape(image, (*self.image_size, self.channels))
 
-    def denormalize(self, images):
+    def denormalize(self, images: np.ndarray) -> np.ndarray:
         """Turns the NumPy array of images (..., channels) that `normalize` gave back into float32 of 0 to 255.
 
         What lies beyond, such as the noise of erased boxes, is cut off.

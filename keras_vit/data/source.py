@@ -1,38 +1,47 @@
-"""A source of labelled, encoded images."""
+"""A source of encoded images and of what is known of each."""
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
-from keras_vit import backend
+import tensorflow as tf
+
 from keras_vit.data.skipping import DataError, Recorder
+from keras_vit.data.targets import Target
 
 SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Labelled images in the splits "train", "validation" and "test".
+    """Encoded images in the splits "train", "validation" and "test".
 
-    `labels` names the classes in the order of their numbers, `channels` is 1 (grey) or 3 (RGB), `sizes` maps
-    each split to its number of examples. `read(split, seed)` is what `examples` calls.
+    `targets` maps the names of what is known of each image to their Target; it is empty where nothing is.
+    `channels` is 1 (grey) or 3 (RGB), `sizes` maps each split to its number of examples. `read(split, seed)` is what
+    `examples` calls.
     """
 
     name: str
-    labels: tuple
+    targets: Mapping[str, Target]
     channels: int
-    sizes: dict
-    read: Callable = dataclasses.field(repr=False)
+    sizes: Mapping[str, int]
+    read: Callable[[str, int | tf.Tensor | None], tf.data.Dataset] = dataclasses.field(repr=False)
     recorder: Recorder = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "recorder", Recorder(self.name, self.sizes))
 
-    def examples(self, split, seed=None):
-        """Returns a tf.data.Dataset of {"image": encoded bytes, "label": int64, "id": string} scalars.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes in the order of their numbers; DataError where images have no class."""
+        if "label" not in self.targets:
+            raise DataError(f"the images of {self.name} have no class; {_held(self.targets)}")
+        return self.targets["label"].names
 
-        Where the data set has an image called "mask" beside each, such as the place of the object, its encoded bytes
-        come too. The order is always the same; with `seed`, an int64 that may be a tensor, it is the shuffled one of
+    def examples(self, split: str, seed: int | tf.Tensor | None = None) -> tf.data.Dataset:
+        """Returns a tf.data.Dataset of dicts of scalars: "image", encoded bytes, "id", a string, and each target.
+
+        The order is always the same; with `seed`, an int64 that may be a tensor, it is the shuffled one of
         that seed. Raises DataError for an unknown split.
         """
         if split not in self.sizes:
@@ -40,20 +49,23 @@ class Source:
         return self.read(split, seed)
 
     @property
-    def skipped(self):
+    def skipped(self) -> list[str]:
         """The ids of the images met so far that could not be decoded."""
         return self.recorder.skipped
 
     @contextlib.contextmanager
-    def stopping_clearly(self):
+    def stopping_clearly(self) -> Iterator["Source"]:
         """Within it, a pipeline that stops for too many corrupt images raises its DataError.
 
         Outside, TensorFlow delivers that error wrapped into a tf.errors.OpError with a traceback as text.
         """
-        tf = backend.load("tensorflow")
         try:
             yield self
         except tf.errors.OpError as error:
             if self.recorder.failure is None:
                 raise
             raise self.recorder.failure from error
+
+
+def _held(targets):
+    return f"known of each is {', '.join(targets)}" if targets else "nothing is known of them"

@@ -1,36 +1,39 @@
 """Data sets of TensorFlow Datasets, read as encoded bytes."""
 
 import difflib
+from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from keras_vit import backend
+from keras_vit.data import tfds_internals
 from keras_vit.data.builders import digits, digits_on_photos  # noqa: F401  (the import gives TFDS their names)
 from keras_vit.data.preparing import prepare, quiet
 from keras_vit.data.skipping import DataError
 from keras_vit.data.source import Source
+from keras_vit.data.tfds_features import Feature, image_of, target_of
 
 tfds = backend.load("tensorflow_datasets")
 _VALIDATION = ("validation", "val", "valid", "dev")
 _SHUFFLE_BYTES = 1 << 29  # of encoded images that wait in the shuffle buffer
+_LOOKED_AT = 100  # first examples of a test split, of which one at least has what is asked for
 
 
-def open_tfds(name, *, data_dir=None, validation=0.1):
+def open_tfds(
+    name: str, *, targets: Sequence[str] = ("label",), data_dir: str | None = None, validation: float = 0.1
+) -> Source:
     """Opens the data set that TensorFlow Datasets calls `name`, preparing it if need be, as a Source.
 
-    Raises DataError for an unknown name, a data set that isn't one of single labelled images, and one that
+    Raises DataError for an unknown name, a data set that isn't one of single images with the `targets`, and one that
     can't be downloaded.
     """
     builder = _find(name, data_dir)
-    image, label = _keys(builder, name)
+    image = image_of(builder, name, targets)
+    found = {target: target_of(builder, name, target) for target in targets}
     prepare(builder, name)
-    parts = _parts(builder, name, label, validation)
-    depth = builder.info.features[image].shape[-1]
+    parts = _parts(builder, name, found, validation)
     infos = builder.info.splits
     sizes = {split: infos[part].num_examples for split, part in parts.items()}
-    features = builder.info.features
-    mask = ["mask"] if "mask" in features and isinstance(features["mask"], tfds.features.Image) else []
 
     def read(split, shuffle):
         reading = tfds.ReadConfig(
@@ -39,9 +42,7 @@ def open_tfds(name, *, data_dir=None, validation=0.1):
             shuffle_seed=shuffle,
             shuffle_reshuffle_each_iteration=False,
         )
-        encoded = dict.fromkeys([image, *mask], tfds.decode.SkipDecoding())
-        wanted = dict.fromkeys([image, label, *mask], True)
-        decoders = tfds.decode.PartialDecoding(wanted, decoders=encoded)
+        decoders = _decoders(found, image)
         with quiet():
             dataset = builder.as_dataset(
                 split=parts[split], decoders=decoders, read_config=reading, shuffle_files=shuffle is not None
@@ -52,21 +53,31 @@ def open_tfds(name, *, data_dir=None, validation=0.1):
             buffer = max(1, min(sizes[split], _SHUFFLE_BYTES // mean))
             dataset = dataset.shuffle(buffer, seed=shuffle, reshuffle_each_iteration=False)
 
+        @tf.autograph.experimental.do_not_convert
         def example(row):
-            given = {"image": row[image], "label": tf.cast(row[label], "int64"), "id": row["tfds_id"]}
-            return given | {name: row[name] for name in mask}
+            known = {target: feature.read(row) for target, feature in found.items()}
+            return {"image": row[image], "id": row["tfds_id"]} | known
 
         return dataset.map(example)
 
-    labels = tuple(builder.info.features[label].names)
-    return Source(name, labels, 1 if depth == 1 else 3, sizes, read)
+    channels = 1 if builder.info.features[image].shape[-1] == 1 else 3
+    return Source(name, {key: feature.target for key, feature in found.items()}, channels, sizes, read)
+
+
+def _decoders(features: dict[str, Feature], image: str | None = None):
+    """Returns what reads the `features`, and the `image`, alone; images as encoded."""
+    wanted = {feature.key: feature.wanted for feature in features.values()}
+    encoded = [feature.key for feature in features.values() if feature.encoded]
+    if image is not None:
+        wanted, encoded = {image: True, **wanted}, [image, *encoded]
+    return tfds.decode.PartialDecoding(wanted, decoders=dict.fromkeys(encoded, tfds.decode.SkipDecoding()))
 
 
 def _find(name, data_dir):
     try:
         with quiet():
             return tfds.builder(name, data_dir=data_dir, try_gcs=False)
-    except tfds.core.registered.DatasetNotFoundError as error:
+    except tfds_internals.UnknownDataset as error:
         known = tfds.list_builders(with_community_datasets=False)
         start = name.partition("/")[0].partition(":")[0]
         close = difflib.get_close_matches(start, known, n=3)
@@ -79,28 +90,13 @@ def _find(name, data_dir):
         raise DataError(f"TensorFlow Datasets can't open {name!r}: {error}") from error
 
 
-def _keys(builder, name):
-    """Returns the names of the features that hold the image and its class."""
-    features, keys = builder.info.features, builder.info.supervised_keys
-    if keys and len(keys) == 2 and all(isinstance(key, str) for key in keys):
-        image, label = (features[key] for key in keys)
-        single = isinstance(image, tfds.features.Image) and np.dtype(image.np_dtype) == "uint8"
-        if single and isinstance(label, tfds.features.ClassLabel):
-            return keys
-    held = ", ".join(features) if hasattr(features, "keys") else features
-    raise DataError(
-        f"{name!r} is no data set of single images with one class each (it holds {held}); "
-        "one such as 'cifar10' or 'imagenet2012' is needed"
-    )
-
-
-def _parts(builder, name, label, share):
+def _parts(builder, name, features, share):
     """Returns {"train", "validation", "test"} of split names of TFDS, with slices such as "train[:90]"."""
     infos = builder.info.splits
     if "train" not in infos:
         raise DataError(f"{name!r} has no split 'train' to train on; it has {', '.join(infos)}")
     held_out = [each for each in _VALIDATION if each in infos][:1]
-    if "test" in infos and _labelled(builder, "test", label):
+    if "test" in infos and _known(builder, "test", features):
         parts = {"test": "test", **({"validation": held_out[0]} if held_out else {})}
     else:
         parts = {"test": held_out[0]} if held_out else {}
@@ -115,10 +111,13 @@ def _parts(builder, name, label, share):
     return {split: parts[split] for split in ("train", "validation", "test")}
 
 
-def _labelled(builder, split, label):
-    """Whether the first example of `split` has a class; competitions publish their test images with -1."""
-    decoders = tfds.decode.PartialDecoding({label: True})
-    reading = tfds.ReadConfig(try_autocache=False)  # of one example a cache is worth only TensorFlow's warning
+def _known(builder, split, features):
+    """Whether `split` has all `features`: competitions publish test images with a class of -1, or without boxes."""
+    unsure = {name: feature for name, feature in features.items() if feature.target.kind in ("class", "boxes")}
+    if not unsure:
+        return True
+    reading = tfds.ReadConfig(try_autocache=False)  # of a few examples a cache is worth only TensorFlow's warning
     with quiet():
-        first = builder.as_dataset(split=split, decoders=decoders, read_config=reading).take(1)
-    return all(int(row[label]) >= 0 for row in first)
+        rows = builder.as_dataset(split=split, decoders=_decoders(unsure), read_config=reading).take(_LOOKED_AT)
+        seen = [{name: feature.is_known(row) for name, feature in unsure.items()} for row in rows]
+    return all(any(row[name] for row in seen) for name in unsure)

@@ -16,7 +16,7 @@ def image():
 
 
 def run(name, image, seed, preprocessing=PLAIN):
-    return AUGMENTATIONS[name](image, preprocessing, seed).numpy()
+    return AUGMENTATIONS[name](image, preprocessing, seed)[0].numpy()
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

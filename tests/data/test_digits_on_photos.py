@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.linear_model import LogisticRegression
 
-from keras_vit.data import Preprocessing, open_source, steps_per_epoch, training_batches
+from keras_vit.data import DataError, Preprocessing, decoder, open_source, steps_per_epoch, training_batches
 from keras_vit.data.builders import digits_on_photos
 
 DIGITS = load_digits()
@@ -13,8 +13,14 @@ LENGTHS = {"train": 1257, "validation": 180, "test": 360}
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return open_source("digits_on_photos/once", data_dir=tmp_path_factory.mktemp("tfds"))
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tfds")
+
+
+@pytest.fixture(scope="module")
+def source(folder):
+    targets = ("label", "mask")
+    return open_source("digits_on_photos/once", targets=targets, data_dir=folder)
 
 
 @pytest.fixture(scope="module")
@@ -135,12 +141,22 @@ def test_images_are_the_same_whenever_they_are_made():
 
 
 def test_the_classifier_can_train_on_it(source):
-    batches = training_batches(source, Preprocessing(28, 1), 13, epochs=1)
-    images, labels = next(batches.as_numpy_iterator())
-    assert images.shape == (13, 28, 28, 1) and labels.shape == (13,) and steps_per_epoch(source, 13) == 96
+    decode = decoder(source.targets, Preprocessing(28, 1), "random-resized-crop")
+    batch = next(training_batches(source, decode, 13, epochs=1).as_numpy_iterator())
+    assert {name: each.shape for name, each in batch.items()} == {
+        "image": (13, 28, 28, 1),
+        "label": (13,),
+        "mask": (13, 28, 28, 1),
+    }
+    assert steps_per_epoch(source, 13) == 96
 
 
-def test_only_sources_with_masks_have_a_mask(source, tmp_path):
-    digits = open_source("digits", data_dir=tmp_path)
-    assert set(digits.examples("test").element_spec) == {"image", "label", "id"}
+def test_only_what_is_asked_for_is_read(folder, source):
+    with pytest.raises(DataError, match="'digits' has no mask beside each image .it holds image, label"):
+        open_source("digits", targets=("label", "mask"), data_dir=folder)
     assert set(source.examples("train", seed=3).element_spec) == {"image", "label", "id", "mask"}
+    for targets in ((), ("label",), ("mask",)):
+        found = open_source("digits_on_photos/once", targets=targets)
+        assert set(found.examples("test").element_spec) == {"image", "id", *targets} and set(found.targets) == {
+            *targets
+        }

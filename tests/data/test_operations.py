@@ -80,8 +80,8 @@ def test_enhancement_equals_pillows(name, channels, factor):
 AFFINE = {
     "shear_x": lambda v: (1, v, 0, 0, 1, 0),
     "shear_y": lambda v: (1, 0, 0, v, 1, 0),
-    "translate_x": lambda v: (1, 0, v * 23, 0, 1, 0),
-    "translate_y": lambda v: (1, 0, 0, 0, 1, v * 31),
+    "translation_x": lambda v: (1, 0, v * 23, 0, 1, 0),
+    "translation_y": lambda v: (1, 0, 0, 0, 1, v * 31),
 }
 
 
@@ -90,14 +90,14 @@ AFFINE = {
 @pytest.mark.parametrize("name", AFFINE)
 def test_geometry_equals_pillows(name, channels, value):
     image = noise(channels)
-    got = getattr(operations, name)(tf.constant(image), value, FILL[:channels]).numpy()
+    got = operations.affine(tf.constant(image), getattr(operations, name)(image, value), FILL[:channels]).numpy()
     assert_close(got, array(transformed(picture(image), AFFINE[name](value)), image))
 
 
 @pytest.mark.parametrize("degrees", [-27.0, 13.0, 30.0])
 def test_rotation_equals_pillows(degrees):
     image = noise(3)
-    got = operations.rotate(tf.constant(image), degrees, FILL).numpy()
+    got = operations.affine(tf.constant(image), operations.rotation(image, degrees), FILL).numpy()
     expected = picture(image).rotate(degrees, Image.Resampling.BILINEAR, fillcolor=FILL)
     assert_close(got, np.asarray(expected))
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from keras_vit.data import AUGMENTATIONS, Preprocessing
 from keras_vit.data.augmentation import operations, policies
+from keras_vit.data.augmentation.geometry import IDENTITY
 
 FILL = (124.0, 116.0, 104.0)
 SEEDS = tf.random.split(tf.constant([5, 7], "int64"), 300)
@@ -27,7 +28,7 @@ def operation_that_says_its_level(monkeypatch):
     def recording(name):
         def record(image, level, sign, fill):
             tf.py_function(lambda *values: calls.append((name, *map(float, values))), [level, sign], [])
-            return image
+            return image, tuple(map(tf.constant, IDENTITY))
 
         return record
 
@@ -92,8 +93,8 @@ def pillow(name, image, level, sign):
 @pytest.mark.parametrize(("level", "sign"), [(8.7, 1.0), (3.1, -1.0)])
 @pytest.mark.parametrize("name", policies.RAND_AUGMENT)
 def test_level_means_what_it_means_to_pillow(name, level, sign, image):
-    got = policies.RAND_AUGMENT[name](tf.constant(image), tf.constant(level / 10), tf.constant(sign), FILL).numpy()
-    off = np.abs(got.astype(int) - pillow(name, image, level, sign)).max(-1) > 1
+    got, _ = policies.RAND_AUGMENT[name](tf.constant(image), tf.constant(level / 10), tf.constant(sign), FILL)
+    off = np.abs(got.numpy().astype(int) - pillow(name, image, level, sign)).max(-1) > 1
     assert off.mean() < 0.005
 
 
@@ -169,6 +170,6 @@ def test_augmentation_in_a_graph_is_the_one_drawn_eagerly(name, image):
     """A pipeline traces every branch; the seed alone must decide, not what was traced."""
     preprocessing = Preprocessing((16, 24), 3)
     data = tf.data.Dataset.from_tensor_slices(SEEDS[:9])
-    piped = list(data.map(lambda seed: AUGMENTATIONS[name](tf.constant(image), preprocessing, seed)))
+    piped = list(data.map(lambda seed: AUGMENTATIONS[name](tf.constant(image), preprocessing, seed)[0]))
     for seed, got in zip(SEEDS, piped, strict=False):
-        np.testing.assert_allclose(AUGMENTATIONS[name](image, preprocessing, seed), got, atol=1.5 / 127)
+        np.testing.assert_allclose(AUGMENTATIONS[name](image, preprocessing, seed)[0], got, atol=1.5 / 127)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from kit.small_images import PLAIN, fill, flat, linear_model, png, values
+from kit.small_images import decode, fill, flat, linear_model, pairs, png, values
 
 from keras_vit.data import DataError, evaluation_batches, evaluation_steps, open_source, training_batches
 from keras_vit.data.skipping import Recorder
@@ -18,19 +18,19 @@ def source(tmp_path_factory):
 @pytest.mark.parametrize(("step", "repeats"), [(1, 2), (30, 1)])  # of 30; the last is filled up with the first image
 def test_going_on_within_an_epoch_is_exact_beside_a_corrupt_image(tmp_path, step, repeats):
     source = open_source(f"folder:{fill(tmp_path)}")
-    options = {"augment": "flip-crop", "repeats": repeats, "epochs": 2}
-    first = values(training_batches(source, PLAIN, 4, **options | {"epochs": 1}))[0][0][0]
+    changed, options = decode("flip-crop"), {"repeated_augmentation": repeats, "epochs": 2}
+    first = values(training_batches(source, changed, 4, **options | {"epochs": 1}))[0][0][0]
     bad = "train/{}/{}.png".format(("ant", "bee")[first % 2], first)
     (tmp_path / bad).write_bytes(b"")
-    whole = [x.numpy() for x, _ in training_batches(source, PLAIN, 4, **options)]
+    whole = [each["image"].numpy() for each in training_batches(source, changed, 4, **options)]
     assert len(whole) == 60 and source.skipped == [bad]
-    resumed = training_batches(source, PLAIN, 4, first_step=step, corrupt=source.skipped, **options)
-    np.testing.assert_array_equal([x.numpy() for x, _ in resumed], whole[step:])
+    resumed = training_batches(source, changed, 4, first_step=step, corrupt=source.skipped, **options)
+    np.testing.assert_array_equal([each["image"].numpy() for each in resumed], whole[step:])
 
 
 def test_good_images_are_read_without_python(source, monkeypatch):
     monkeypatch.setattr(Recorder, "record", lambda *_: pytest.fail("called for a good image"))
-    assert len(flat(evaluation_batches(source, "train", PLAIN, 10))) == 120
+    assert len(flat(evaluation_batches(source, "train", decode(), 10))) == 120
 
 
 @pytest.mark.parametrize("damage", [b"", b"a text", png(20)[:-30], b"\x89PNG\r\n\x1a\n"])
@@ -38,7 +38,7 @@ def test_corrupt_image_is_named_once_and_skipped(tmp_path, damage):
     source = open_source(f"folder:{fill(tmp_path)}")
     (tmp_path / "train" / "bee" / "43.png").write_bytes(damage)
     with pytest.warns(UserWarning) as caught:
-        shown = np.array(values(training_batches(source, PLAIN, 12, epochs=3))[0]).reshape(3, 120)
+        shown = np.array(values(training_batches(source, decode(), 12, epochs=3))[0]).reshape(3, 120)
     assert ["train/bee/43.png" in str(each.message) for each in caught] == [True]
     assert source.skipped == ["train/bee/43.png"]
     for epoch in shown:  # still full: the first of the epoch fills the gap
@@ -49,15 +49,15 @@ def test_corrupt_image_is_named_once_and_skipped(tmp_path, damage):
 def test_resumption_is_exact_beside_a_corrupt_image(tmp_path):
     source = open_source(f"folder:{fill(tmp_path)}")
     (tmp_path / "train" / "bee" / "43.png").write_bytes(b"")
-    whole = flat(training_batches(source, PLAIN, 12, epochs=2))
-    assert whole[120:] == flat(training_batches(source, PLAIN, 12, first_epoch=1, epochs=2))
+    whole = flat(training_batches(source, decode(), 12, epochs=2))
+    assert whole[120:] == flat(training_batches(source, decode(), 12, first_epoch=1, epochs=2))
 
 
 @pytest.mark.filterwarnings("ignore:skipped")
 def test_corrupt_image_is_left_out_of_the_evaluation_in_order(tmp_path):
     source = open_source(f"folder:{fill(tmp_path)}")
     (tmp_path / "test" / "ant" / "182.png").write_bytes(b"")
-    assert flat(evaluation_batches(source, "test", PLAIN, 3)) == [
+    assert flat(evaluation_batches(source, "test", decode(), 3)) == [
         180, *range(184, 200, 2), *range(181, 200, 2)
     ]  # fmt: skip
 
@@ -68,10 +68,10 @@ def test_more_than_one_per_cent_of_corrupt_images_stops_with_their_list(tmp_path
     bad = [f"train/ant/{value}.png" for value in (20, 80, 140)]
     for name in bad[:2]:
         (tmp_path / name).write_bytes(b"not an image")
-    assert len(flat(evaluation_batches(source, "train", PLAIN, 50))) == 198  # 2 of 200 may be
+    assert len(flat(evaluation_batches(source, "train", decode(), 50))) == 198  # 2 of 200 may be
     (tmp_path / bad[2]).write_bytes(b"not an image")
     with pytest.raises(DataError) as caught, source.stopping_clearly():
-        flat(training_batches(source, PLAIN, 50, epochs=2))
+        flat(training_batches(source, decode(), 50, epochs=2))
     message = str(caught.value)
     assert "3 of the 200 train images" in message and "at most 2 may be" in message
     assert message.splitlines()[1:] == [f"  {name}" for name in bad]
@@ -84,7 +84,7 @@ def test_folder_of_nothing_but_corrupt_images_stops_too(tmp_path):
     for path in tmp_path.glob("train/*/*.png"):
         path.write_bytes(b"")
     with pytest.raises(DataError, match="of the 40 train images"), source.stopping_clearly():
-        flat(training_batches(source, PLAIN, 10, epochs=1))
+        flat(training_batches(source, decode(), 10, epochs=1))
 
 
 def test_other_tensorflow_errors_pass_as_they_are(source):
@@ -97,7 +97,7 @@ def test_evaluation_counts_all_good_images_where_a_corrupt_one_costs_a_batch(tmp
     source = open_source(f"folder:{fill(tmp_path)}")
     (tmp_path / "test" / "bee" / "181.png").write_bytes(b"")
     model = linear_model()
-    batches = evaluation_batches(source, "test", PLAIN, 19)
+    batches = pairs(evaluation_batches(source, "test", decode(), 19))
     images, labels = (np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True))
     assert len(labels) == 19 and evaluation_steps(source, "test", 19) == 2
     loss, _ = model.evaluate(batches, steps=2, verbose=0)

@@ -7,9 +7,15 @@ import keras
 import numpy as np
 from PIL import Image
 
-from keras_vit.data import Preprocessing
+from keras_vit.data import Preprocessing, Target, decoder
 
 PLAIN = Preprocessing((7, 5), 3, mean=0.0, std=1.0)
+CLASSES = {"label": Target("class", ("ant", "bee"))}
+
+
+def decode(augment="none", **options):
+    """Returns what decodes the images of `fill` to (7, 5, 3)."""
+    return decoder(CLASSES, PLAIN, augment, **options)
 
 
 def png(value):
@@ -32,12 +38,17 @@ def fill(root, train=60, test=10):
 
 def values(batches):
     """Returns the brightest value (0..255) of each image, batch by batch, and the labels."""
-    pairs = [(np.rint(images.numpy().max((1, 2, 3)) * 255), labels.numpy()) for images, labels in batches]
-    return [brightest.astype(int).tolist() for brightest, _ in pairs], [each.tolist() for _, each in pairs]
+    found = [(np.rint(each["image"].numpy().max((1, 2, 3)) * 255), each["label"].numpy()) for each in batches]
+    return [brightest.astype(int).tolist() for brightest, _ in found], [each.tolist() for _, each in found]
 
 
 def flat(batches):
     return list(itertools.chain(*values(batches)[0]))
+
+
+def pairs(batches):
+    """Returns the batches of (images, labels), as Keras' `fit` takes them."""
+    return batches.map(lambda batch: (batch["image"], batch["label"]))
 
 
 def linear_model():

@@ -75,8 +75,8 @@ def test_result_tells_the_measured_accuracy_of_the_best_model(base, undisturbed)
     best = keras.saving.load_model(Path(base.output, "best.keras"))
     preprocessing = data.Preprocessing(**told["preprocessing"])
     hits = [
-        best(images).numpy().argmax(-1) == labels.numpy()
-        for images, labels in data.evaluation_batches(source, "test", preprocessing, 97)
+        best(each["image"]).numpy().argmax(-1) == each["label"].numpy()
+        for each in data.evaluation_batches(source, "test", data.decoder(source.targets, preprocessing), 97)
     ]
     np.testing.assert_allclose(told["test"]["accuracy"], np.mean(np.concatenate(hits)), rtol=1e-6)
     assert told["test"]["images"] == source.sizes["test"] == sum(map(len, hits))

@@ -32,7 +32,9 @@ def outcome(options):
 
 @pytest.fixture(scope="module")
 def held_out(options, outcome):
-    return measure_attention.read(data.open_source(options.data, data_dir=options.data_dir), 30, (28, 28, 1))
+    return measure_attention.read(
+        data.open_source(options.data, targets=("label", "mask"), data_dir=options.data_dir), 30, (28, 28, 1)
+    )
 
 
 def mean_share(maps, held_out):
@@ -121,7 +123,7 @@ def test_start_that_was_removed_is_missed(options, outcome):
         ({"seeds": ()}, "seeds are different numbers"),
         ({"seeds": (1, 1)}, r"not \(1, 1\)"),
         ({"images": 1}, "images is at least 2"),
-        ({"data": "digits"}, "'digits' has no mask beside each image; 'digits_on_photos' has"),
+        ({"data": "digits"}, "'digits' has no mask beside each image .it holds image, label.; 'digits_on_photos' has"),
         ({"augment": "twirl"}, "no augmentation 'twirl'"),
     ],
 )

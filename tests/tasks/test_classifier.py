@@ -71,8 +71,8 @@ def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, 
     preprocessing = data.Preprocessing(**result["preprocessing"])
     assert preprocessing.crop == 0.875
     for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
-        batches = data.evaluation_batches(source, split, preprocessing, 61)
-        hits = [model(images).numpy().argmax(-1) == labels.numpy() for images, labels in batches]
+        batches = data.evaluation_batches(source, split, data.decoder(source.targets, preprocessing), 61)
+        hits = [model(each["image"]).numpy().argmax(-1) == each["label"].numpy() for each in batches]
         np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
 
 
@@ -88,8 +88,10 @@ def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, 
     result = told(options)
     assert result["preprocessing"]["image_size"] == [20, 20] and result["preprocessing"]["crop"] == 0.9
     for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
-        batches = data.evaluation_batches(source, split, data.Preprocessing((20, 20), 1, crop=0.9), 61)
-        hits = [model(images).numpy().argmax(-1) == labels.numpy() for images, labels in batches]
+        batches = data.evaluation_batches(
+            source, split, data.decoder(source.targets, data.Preprocessing((20, 20), 1, crop=0.9)), 61
+        )
+        hits = [model(each["image"]).numpy().argmax(-1) == each["label"].numpy() for each in batches]
         np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
     train(options)  # a run that is done
     with pytest.raises(ValueError, match=r"test_size=20 goes with an image_size"):
@@ -186,8 +188,8 @@ def test_magnitude_of_randaugment_counts(source):
     preprocessing = data.Preprocessing(image_size=(16, 16), channels=1)
 
     def images(augment):
-        batches = data.training_batches(source, preprocessing, 32, augment=augment, epochs=1)
-        return next(iter(batches))[0].numpy()
+        decode = data.decoder(source.targets, preprocessing, augment)
+        return next(iter(data.training_batches(source, decode, 32, epochs=1)))["image"].numpy()
 
     np.testing.assert_array_equal(images("randaugment"), images("randaugment-9"))
     assert np.abs(images("randaugment-9") - images("randaugment-3")).max() > 0.1

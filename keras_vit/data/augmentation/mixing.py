@@ -1,66 +1,79 @@
-"""Mixup and cutmix: batches whose images and labels are mixed, batch by batch, from a seed and the step's number."""
+"""Mixup and cutmix: each batch mixed with itself in reverse order."""
+
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 from keras_vit.data.skipping import DataError
+from keras_vit.data.targets import Target
 
-_KEY = -1  # where the pipeline's own seeds have an epoch, which is never negative
+Batch = dict[str, tf.Tensor]
 
 
-def mix(batches, classes, *, mixup=0.8, cutmix=1.0, switch=0.5, seed=0, first_step=0):
-    """Turns batches of (images, labels int (B,)) into (images, soft labels float32 (B, classes)).
+def mixing(
+    targets: Mapping[str, Target], *, mixup: float = 0.8, cutmix: float = 1.0, switch: float = 0.5
+) -> Callable[[Batch, tf.Tensor], Batch]:
+    """Returns a function of a batch and a seed, as `training_batches` takes it: it mixes images, and `targets` as well.
 
     Each batch is mixed with itself in reverse order. Its share is drawn from Beta(alpha, alpha), where alpha
-    is `mixup` (Zhang et al. 2018, arXiv 1710.09412) or, in a share `switch` of the batches, `cutmix` (Yun et
-    al. 2019, arXiv 1905.04899). With an alpha of 0 the other alone is used; with both, labels only turn soft.
-    Batch i is a pure function of (`seed`, `first_step` + i), so that a resumed training, which gives the number
-    of the step it goes on from, sees what one never stopped would have seen. Keras' layers MixUp and
-    CutMix draw from counters of their own, and can't be resumed.
+    is `mixup` (Zhang et al. 2018, arXiv 1710.09412) or, in a fraction `switch` of the batches, `cutmix` (Yun et
+    al. 2019, arXiv 1905.04899). With an alpha of 0 the other alone is used. Classes int (B,) become shares float32
+    (B, classes), even where both are 0; masks and depth maps (B, H, W, 1) are pasted by cutmix together with the image.
+
+    Raises DataError for values that make no sense, for mixup of masks or depth maps, and for boxes.
     """
     if mixup < 0 or cutmix < 0 or not 0 <= switch <= 1:
         raise DataError(f"mixup={mixup!r} and cutmix={cutmix!r} are at least 0, switch={switch!r} from 0 to 1")
-    if classes < 2:
-        raise DataError(f"classes={classes!r}; mixed labels need at least 2")
-    if not (mixup and cutmix):
-        switch = 1.0 if cutmix else 0.0
+    for name, target in targets.items():
+        _check(name, target, mixup, cutmix)
+    classes = {name: len(target.names) for name, target in targets.items() if target.kind == "class"}
 
-    @tf.autograph.experimental.do_not_convert
-    def change(step, batch):
-        images, labels = batch
-        labels = tf.one_hot(labels, classes)
+    def mix(batch, seed):
+        if unknown := batch.keys() - {"image", *targets}:
+            raise DataError(f"a batch holds {', '.join(sorted(unknown))}, whose kind mixing isn't told in `targets`")
+        batch = batch | {name: tf.one_hot(batch[name], count) for name, count in classes.items()}
         if not (mixup or cutmix):
-            return images, labels
-        key = tf.random.fold_in(tf.constant([seed, _KEY], "int64"), step)
-        which, other = tf.unstack(tf.random.split(key, 2))
-        images, share = tf.cond(
-            tf.random.stateless_uniform((), which) < switch,
-            lambda: _cutmix(images, cutmix or 1.0, other),
-            lambda: _mixup(images, mixup or 1.0, other),
-        )
-        return images, share * labels + (1 - share) * labels[::-1]
+            return batch
+        which, other = tf.unstack(tf.random.split(seed, 2))
+        maps = {name: value for name, value in batch.items() if name not in classes}
+        if mixup and cutmix:
+            cut = tf.random.stateless_uniform((), which) < switch
+            maps, share = tf.cond(cut, lambda: _cutmix(maps, cutmix, other), lambda: _mixup(maps, mixup, other))
+        else:
+            maps, share = _cutmix(maps, cutmix, other) if cutmix else _mixup(maps, mixup, other)
+        return maps | {name: share * batch[name] + (1 - share) * batch[name][::-1] for name in classes}
 
-    numbered = batches.enumerate(first_step)
-    return numbered.map(change, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return mix
 
 
-def _mixup(images, alpha, seed):
+def _check(name, target, mixup, cutmix):
+    """Raises DataError where a target can't be mixed as asked."""
+    if target.kind == "class" and len(target.names) < 2:
+        raise DataError(f"classes={len(target.names)}; mixed labels need at least 2")
+    if target.kind == "boxes" and (mixup or cutmix):
+        raise DataError(f"mixing with {name!r}: the boxes of two images have no mean; give mixup=0 and cutmix=0")
+    if target.kind in ("mask", "depth") and mixup:
+        raise DataError(f"mixup={mixup!r} with {name!r}: two of kind {target.kind!r} have no mean; give mixup=0")
+
+
+def _mixup(maps, alpha, seed):
     """Returns the images blended with their partners, and the share that is their own."""
     share = _beta(alpha, seed)
-    return share * images + (1 - share) * images[::-1], share
+    return {name: share * each + (1 - share) * each[::-1] for name, each in maps.items()}, share
 
 
-def _cutmix(images, alpha, seed):
-    """Returns the images with one box cut from their partners, and the share of pixels that is their own.
+def _cutmix(maps, alpha, seed):
+    """Returns the maps with one box cut from their partners, and the share of pixels that is their own.
 
     The box has the proportions of the image and its centre anywhere, so that the border may cut it.
     """
-    height, width = images.shape[1:3]
+    height, width = maps["image"].shape[1:3]
     share, place = tf.unstack(tf.random.split(seed, 2))
     side = tf.sqrt(1 - _beta(alpha, share))
     y, x = tf.unstack(tf.random.stateless_uniform((2,), place))
     inside = _within(height, y, side)[:, None] & _within(width, x, side)[None, :]
     own = 1 - tf.reduce_mean(tf.cast(inside, "float32"))
-    return tf.where(inside[None, :, :, None], images[::-1], images), own
+    return {name: tf.where(inside[None, :, :, None], each[::-1], each) for name, each in maps.items()}, own
 
 
 def _within(length, centre, share):

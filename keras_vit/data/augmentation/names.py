@@ -1,28 +1,35 @@
-"""Random changes of training images, each a pure function of its seed.
+"""The augmentations of training images, by name.
 
 An augmentation, such as `augmentation(name)` gives, takes an image uint8 (h, w, channels), the Preprocessing and a
-seed of two int64, and returns the normalised float32 (H, W, channels).
+seed of two int64. It returns the normalised float32 (H, W, channels) and the Geometry by which masks, depth maps and
+boxes follow; what it does to colours and noise is the image's alone. It is a pure function: Keras' own layers draw
+from counters, so that a resumed training would see other images.
 """
 
 import functools
 import math
 import re
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from keras_vit.data.augmentation import policies
+from keras_vit.data.augmentation.geometry import IDENTITY, Geometry, fitted, window
+from keras_vit.data.preprocessing import Preprocessing
 from keras_vit.data.skipping import DataError
 
+Augmentation = Callable[[tf.Tensor, Preprocessing, tf.Tensor], tuple[tf.Tensor, Geometry]]
 
-def none(image, preprocessing, seed):
+
+def none(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Changes nothing."""
     del seed
-    return preprocessing(image)
+    return preprocessing(image), fitted(image, preprocessing)
 
 
-def affine(image, preprocessing, seed):
+def affine(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Rotates by up to 10 degrees, zooms and shifts by up to 10 %, as handwriting varies; no flip."""
-    image = preprocessing(image)
+    geometry, image = fitted(image, preprocessing), preprocessing(image)
     height, width = preprocessing.image_size
     turn, zoom, down, right = tf.unstack(tf.random.stateless_uniform((4,), seed, -1.0, 1.0))
     cosine = tf.cos(turn * math.radians(10)) / (1 + 0.1 * zoom)
@@ -38,44 +45,59 @@ def affine(image, preprocessing, seed):
         interpolation="BILINEAR",
         fill_mode="NEAREST",  # paper and ink go on beyond the edge; zero would be a third colour
     )
-    return tf.ensure_shape(moved[0], image.shape)
+    # the middle of a pixel is at 0 for TensorFlow, at 0.5 for Geometry
+    x, y = x + (1 - cosine + sine) / 2, y + (1 - sine - cosine) / 2
+    geometry = geometry.then((cosine, -sine, x, sine, cosine, y), continued=True)
+    return tf.ensure_shape(moved[0], image.shape), geometry
 
 
-def flip_crop(image, preprocessing, seed):
+def flip_crop(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Pads each side by an eighth with zeros, crops back, flips half of the images (He et al., 2015)."""
-    image = preprocessing(image)
-    pads = [[math.ceil(side / 8)] * 2 for side in preprocessing.image_size]
+    geometry, image = fitted(image, preprocessing), preprocessing(image)
+    pads = [math.ceil(side / 8) for side in preprocessing.image_size]
     flip, crop = tf.unstack(tf.random.split(seed, 2))
-    image = tf.image.stateless_random_crop(tf.pad(image, [*pads, [0, 0]]), image.shape, crop)
-    return tf.image.stateless_random_flip_left_right(image, flip)
+    # three numbers, though a crop has two: tf.image.stateless_random_crop draws so, and what it drew must stay
+    drawn = tf.random.stateless_uniform((3,), crop, maxval=tf.int32.max, dtype="int32")[:2]
+    corner = drawn % (2 * tf.constant(pads) + 1)
+    padded = tf.pad(image, [*([pad, pad] for pad in pads), [0, 0]])
+    image = tf.slice(padded, [*tf.unstack(corner), 0], image.shape)
+    down, right = tf.unstack(tf.cast(corner - pads, "float32"))
+    return _flipped(image, geometry.then((1.0, 0.0, right, 0.0, 1.0, down)), flip)
 
 
-def random_resized_crop(image, preprocessing, seed):
+def random_resized_crop(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Cuts 8 to 100 % of the area, at 3/4 to 4/3 of the proportions; flips half (Szegedy et al., 2014)."""
-    return preprocessing.normalize(_crop_resize_flip(image, preprocessing, seed))
+    image, geometry = _crop_resize_flip(image, preprocessing, seed)
+    return preprocessing.normalize(image), geometry
 
 
-def randaugment(image, preprocessing, seed, magnitude=9.0):
+def randaugment(
+    image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor, magnitude: float = 9.0
+) -> tuple[tf.Tensor, Geometry]:
     """Crops and flips as random_resized_crop does, then changes by RandAugment (Touvron et al., 2021: DeiT).
 
     `magnitude` is 0 to 10.
     """
     crop, change = tf.unstack(tf.random.split(seed, 2))
     mean = tf.broadcast_to(tf.constant(preprocessing.mean) * 255.0, (preprocessing.channels,))
-    image = _whole(_crop_resize_flip(image, preprocessing, crop), preprocessing)
-    changed = policies.rand_augment(image, change, tf.round(mean), magnitude=magnitude)
-    return preprocessing.normalize(tf.cast(changed, "float32"))
+    image, geometry = _crop_resize_flip(image, preprocessing, crop)
+    image = _whole(image, preprocessing)
+    image, matrices = policies.rand_augment(image, change, tf.round(mean), magnitude=magnitude)
+    for matrix in matrices:
+        geometry = geometry.then(matrix)
+    return preprocessing.normalize(tf.cast(image, "float32")), geometry
 
 
-def three_augment(image, preprocessing, seed):
+def three_augment(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Crops and flips as random_resized_crop does, then changes by 3-Augment (Touvron et al., 2022: DeiT III)."""
     crop, change = tf.unstack(tf.random.split(seed, 2))
-    image = _whole(_crop_resize_flip(image, preprocessing, crop), preprocessing)
-    return preprocessing.normalize(tf.cast(policies.three_augment(image, change), "float32"))
+    image, geometry = _crop_resize_flip(image, preprocessing, crop)
+    changed = policies.three_augment(_whole(image, preprocessing), change)
+    return preprocessing.normalize(tf.cast(changed, "float32")), geometry
 
 
 def _crop_resize_flip(image, preprocessing, seed):
-    """Returns the random crop, maybe mirrored, as float32 (H, W, channels) of 0 to 255."""
+    """Returns the random crop, maybe mirrored, as float32 (H, W, channels) of 0 to 255, and its Geometry."""
     height, width = preprocessing.image_size
     flip, crop = tf.unstack(tf.random.split(seed, 2))
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
@@ -88,8 +110,18 @@ def _crop_resize_flip(image, preprocessing, seed):
         max_attempts=10,
         use_image_if_no_bounding_boxes=True,
     )
+    geometry = window(image, begin[:2], size[:2], preprocessing.image_size)
     image = preprocessing.resize(tf.slice(image, begin, size), preprocessing.image_size)
-    return tf.image.stateless_random_flip_left_right(image, flip)
+    return _flipped(image, geometry, flip)
+
+
+def _flipped(image, geometry, seed):
+    """Mirrors half of the images."""
+    flip = tf.random.stateless_uniform((), seed) < 0.5
+    mirrored = (-1.0, 0.0, geometry.size[1], 0.0, 1.0, 0.0)
+    matrix = tf.where(flip, tf.constant(mirrored, "float32"), tf.constant(IDENTITY))
+    image = tf.ensure_shape(tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image), image.shape)
+    return image, geometry.then(tuple(tf.unstack(matrix)))
 
 
 def _whole(image, preprocessing):
@@ -97,7 +129,7 @@ def _whole(image, preprocessing):
     return tf.ensure_shape(tf.cast(tf.round(image), "uint8"), (*preprocessing.image_size, preprocessing.channels))
 
 
-AUGMENTATIONS = {
+AUGMENTATIONS: dict[str, Augmentation] = {
     "none": none,
     "affine": affine,
     "flip-crop": flip_crop,
@@ -107,7 +139,7 @@ AUGMENTATIONS = {
 }
 
 
-def augmentation(name):
+def augmentation(name: str) -> Augmentation:
     """Returns the augmentation called `name`, one of `AUGMENTATIONS` or such as "randaugment-7"; DataError if none."""
     if name in AUGMENTATIONS:
         return AUGMENTATIONS[name]

@@ -8,31 +8,33 @@ import math
 
 import tensorflow as tf
 
+from keras_vit.data.augmentation.geometry import Matrix
 
-def invert(image):
+
+def invert(image: tf.Tensor) -> tf.Tensor:
     """Turns light into dark."""
     return 255 - image
 
 
-def solarize(image, threshold):
+def solarize(image: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
     """Inverts all values that are not below `threshold`."""
     return tf.where(tf.cast(image, "int32") < threshold, image, 255 - image)
 
 
-def solarize_add(image, added, threshold=128):
+def solarize_add(image: tf.Tensor, added: tf.Tensor, threshold: int = 128) -> tf.Tensor:
     """Adds the whole number `added` to all values below `threshold`."""
     wide = tf.cast(image, "int32")
     return _uint8(tf.where(wide < threshold, wide + added, wide))
 
 
-def posterize(image, bits):
+def posterize(image: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
     """Keeps the `bits` highest bits of each value."""
     shift = tf.cast(8 - bits, "int32")
     wide = tf.cast(image, "int32")
     return tf.cast(tf.bitwise.left_shift(tf.bitwise.right_shift(wide, shift), shift), "uint8")
 
 
-def auto_contrast(image):
+def auto_contrast(image: tf.Tensor) -> tf.Tensor:
     """Stretches the values of each channel to 0 to 255."""
     flat = tf.cast(tf.reshape(image, (-1, image.shape[-1])), "float64")
     low, high = tf.reduce_min(flat, axis=0), tf.reduce_max(flat, axis=0)
@@ -41,7 +43,7 @@ def auto_contrast(image):
     return tf.where(high > low, stretched, image)
 
 
-def equalize(image):
+def equalize(image: tf.Tensor) -> tf.Tensor:
     """Makes all values of a channel about equally frequent."""
     return tf.stack([_equalize(channel) for channel in tf.unstack(image, axis=-1)], axis=-1)
 
@@ -54,23 +56,23 @@ def _equalize(channel):
     return tf.where(step > 0, _uint8(tf.gather(table, tf.cast(channel, "int32"))), channel)
 
 
-def brightness(image, factor):
+def brightness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Multiplies by `factor`; 1 changes nothing."""
     return _blend(tf.zeros_like(image), image, factor)
 
 
-def contrast(image, factor):
+def contrast(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Moves away from the mean grey by `factor`; 0 leaves only grey, 1 changes nothing."""
     mean = tf.reduce_mean(tf.cast(grey(image)[..., :1], "float64"))
     return _blend(tf.cast(tf.floor(mean + 0.5), "uint8"), image, factor)
 
 
-def color(image, factor):
+def color(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Moves away from the grey image by `factor`; 0 is without colour, 1 changes nothing."""
     return _blend(grey(image), image, factor)
 
 
-def sharpness(image, factor):
+def sharpness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Moves away from a blurred image by `factor`; 0 is blurred, 1 changes nothing."""
     channels = image.shape[-1]
     kernel = tf.constant([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
@@ -82,7 +84,7 @@ def sharpness(image, factor):
     return _blend(_uint8(blurred), image, factor)
 
 
-def grey(image):
+def grey(image: tf.Tensor) -> tf.Tensor:
     """Takes the colour out (ITU-R 601-2 luma), keeping the number of channels."""
     if image.shape[-1] == 1:
         return image
@@ -91,7 +93,7 @@ def grey(image):
     return tf.tile(tf.cast(luma, "uint8")[..., None], (1, 1, 3))
 
 
-def gaussian_blur(image, radius):
+def gaussian_blur(image: tf.Tensor, radius: tf.Tensor) -> tf.Tensor:
     """Blurs by a Gaussian whose standard deviation is `radius` pixels, at most 2; the border goes on beyond the edge.
 
     Pillow approximates the Gaussian by boxes; this is the Gaussian itself.
@@ -110,39 +112,36 @@ def gaussian_blur(image, radius):
     return _uint8(tf.round(wide))
 
 
-def rotate(image, degrees, fill):
+def rotation(image: tf.Tensor, degrees: tf.Tensor) -> Matrix:
     """Turns counterclockwise about the middle."""
     angle = -degrees * math.pi / 180
     cosine, sine = tf.cos(angle), tf.sin(angle)
     x, y = image.shape[1] / 2, image.shape[0] / 2
-    return affine(image, (cosine, sine, x - cosine * x - sine * y, -sine, cosine, y + sine * x - cosine * y), fill)
+    return cosine, sine, x - cosine * x - sine * y, -sine, cosine, y + sine * x - cosine * y
 
 
-def shear_x(image, factor, fill):
+def shear_x(image: tf.Tensor, factor: tf.Tensor) -> Matrix:
     """Moves each row by `factor` times its height."""
-    return affine(image, (1.0, factor, 0.0, 0.0, 1.0, 0.0), fill)
+    return 1.0, factor, 0.0, 0.0, 1.0, 0.0
 
 
-def shear_y(image, factor, fill):
+def shear_y(image: tf.Tensor, factor: tf.Tensor) -> Matrix:
     """Moves each column by `factor` times its distance from the left."""
-    return affine(image, (1.0, 0.0, 0.0, factor, 1.0, 0.0), fill)
+    return 1.0, 0.0, 0.0, factor, 1.0, 0.0
 
 
-def translate_x(image, share, fill):
-    """Moves to the left by `share` of the width."""
-    return affine(image, (1.0, 0.0, share * image.shape[1], 0.0, 1.0, 0.0), fill)
+def translation_x(image: tf.Tensor, fraction: tf.Tensor) -> Matrix:
+    """Moves to the left by `fraction` of the width."""
+    return 1.0, 0.0, fraction * image.shape[1], 0.0, 1.0, 0.0
 
 
-def translate_y(image, share, fill):
-    """Moves up by `share` of the height."""
-    return affine(image, (1.0, 0.0, 0.0, 0.0, 1.0, share * image.shape[0]), fill)
+def translation_y(image: tf.Tensor, fraction: tf.Tensor) -> Matrix:
+    """Moves up by `fraction` of the height."""
+    return 1.0, 0.0, 0.0, 0.0, 1.0, fraction * image.shape[0]
 
 
-def affine(image, matrix, fill):
-    """Shows at (x, y) the image at (ax + by + c, dx + ey + f), bilinear, and `fill` (channels,) where there is none.
-
-    `matrix` is (a, b, c, d, e, f), for x and y in pixels from the upper left corner.
-    """
+def affine(image: tf.Tensor, matrix: Matrix, fill: tf.Tensor) -> tf.Tensor:
+    """Moves the image by `matrix`, bilinear, and shows `fill` (channels,) where there is nothing of it."""
     a, b, c, d, e, f = (tf.cast(each, "float32") for each in matrix)
     height, width = image.shape[:2]
     # the middle of a pixel is at 0.5 for Pillow, at 0 for TensorFlow

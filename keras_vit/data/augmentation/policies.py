@@ -5,38 +5,70 @@ their own, so that a resumed training would see other images.
 """
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from keras_vit.data.augmentation import operations
+from keras_vit.data.augmentation.geometry import IDENTITY, Matrix
 
-# Each takes (image, level from 0 to 1, sign of 1 or -1, fill); all grow stronger with the level but the first three.
-RAND_AUGMENT = {
-    "auto contrast": lambda x, level, sign, fill: operations.auto_contrast(x),
-    "equalize": lambda x, level, sign, fill: operations.equalize(x),
-    "invert": lambda x, level, sign, fill: operations.invert(x),
-    "rotate": lambda x, level, sign, fill: operations.rotate(x, sign * level * 30, fill),
-    "posterize": lambda x, level, sign, fill: operations.posterize(x, 4 - tf.cast(level * 4, "int32")),
-    "solarize": lambda x, level, sign, fill: operations.solarize(x, 256 - tf.cast(level * 256, "int32")),
-    "solarize add": lambda x, level, sign, fill: operations.solarize_add(x, tf.cast(level * 110, "int32")),
-    "color": lambda x, level, sign, fill: operations.color(x, 1 + sign * level * 0.9),
-    "contrast": lambda x, level, sign, fill: operations.contrast(x, 1 + sign * level * 0.9),
-    "brightness": lambda x, level, sign, fill: operations.brightness(x, 1 + sign * level * 0.9),
-    "sharpness": lambda x, level, sign, fill: operations.sharpness(x, 1 + sign * level * 0.9),
-    "shear x": lambda x, level, sign, fill: operations.shear_x(x, sign * level * 0.3, fill),
-    "shear y": lambda x, level, sign, fill: operations.shear_y(x, sign * level * 0.3, fill),
-    "translate x": lambda x, level, sign, fill: operations.translate_x(x, sign * level * 0.45, fill),
-    "translate y": lambda x, level, sign, fill: operations.translate_y(x, sign * level * 0.45, fill),
+Change = Callable[..., tuple[tf.Tensor, Matrix]]
+
+
+def _recoloured(change: Callable) -> Change:
+    """Returns the change (image, level, sign, fill) -> (image, Matrix) of an image whose pixels stay where they are."""
+    return lambda image, level, sign, fill: (change(image, level, sign), _float(IDENTITY))
+
+
+def _moved(matrix_of: Callable) -> Change:
+    """Returns the change (image, level, sign, fill) -> (image, Matrix) that moves an image by a drawn matrix."""
+
+    def change(image, level, sign, fill):
+        matrix = matrix_of(image, sign * level)
+        return operations.affine(image, matrix, fill), _float(matrix)
+
+    return change
+
+
+# Levels are 0 to 1, signs 1 or -1; all changes grow stronger with the level but the first three.
+RAND_AUGMENT: dict[str, Change] = {
+    "auto contrast": _recoloured(lambda x, level, sign: operations.auto_contrast(x)),
+    "equalize": _recoloured(lambda x, level, sign: operations.equalize(x)),
+    "invert": _recoloured(lambda x, level, sign: operations.invert(x)),
+    "rotate": _moved(lambda x, level: operations.rotation(x, level * 30)),
+    "posterize": _recoloured(lambda x, level, sign: operations.posterize(x, 4 - tf.cast(level * 4, "int32"))),
+    "solarize": _recoloured(lambda x, level, sign: operations.solarize(x, 256 - tf.cast(level * 256, "int32"))),
+    "solarize add": _recoloured(lambda x, level, sign: operations.solarize_add(x, tf.cast(level * 110, "int32"))),
+    "color": _recoloured(lambda x, level, sign: operations.color(x, 1 + sign * level * 0.9)),
+    "contrast": _recoloured(lambda x, level, sign: operations.contrast(x, 1 + sign * level * 0.9)),
+    "brightness": _recoloured(lambda x, level, sign: operations.brightness(x, 1 + sign * level * 0.9)),
+    "sharpness": _recoloured(lambda x, level, sign: operations.sharpness(x, 1 + sign * level * 0.9)),
+    "shear x": _moved(lambda x, level: operations.shear_x(x, level * 0.3)),
+    "shear y": _moved(lambda x, level: operations.shear_y(x, level * 0.3)),
+    "translate x": _moved(lambda x, level: operations.translation_x(x, level * 0.45)),
+    "translate y": _moved(lambda x, level: operations.translation_y(x, level * 0.45)),
 }
 
 
-def rand_augment(image, seed, fill, count=2, magnitude=9.0, spread=0.5, probability=0.5):
+def rand_augment(
+    image: tf.Tensor,
+    seed: tf.Tensor,
+    fill: tf.Tensor,
+    *,
+    count: int = 2,
+    magnitude: float = 9.0,
+    spread: float = 0.5,
+    probability: float = 0.5,
+) -> tuple[tf.Tensor, list[Matrix]]:
     """Changes an image uint8 (h, w, channels) by `count` operations drawn from 15, each done with `probability`.
+
+    Returns the image and by what each operation moved it.
 
     Cubuk et al. 2019 (arXiv 1909.13719), in the form that DeiT trained with ("rand-m9-mstd0.5-inc1"):
     levels are normal around `magnitude` with standard deviation `spread`, cut to 0 to 10, and all enhancements
     grow with them. `fill` (channels,) is shown where geometry leaves nothing.
     """
+    matrices = []
     for each in tf.unstack(tf.random.split(seed, count)):
         which, done, towards, strength = tf.unstack(tf.random.split(each, 4))
         level = magnitude + spread * tf.random.stateless_normal((), strength)
@@ -45,11 +77,13 @@ def rand_augment(image, seed, fill, count=2, magnitude=9.0, spread=0.5, probabil
         choices = [_bound(change, image, level, sign, fill) for change in RAND_AUGMENT.values()]
         drawn = tf.random.stateless_uniform((), which, 0, len(choices), "int32")
         keep = tf.random.stateless_uniform((), done) >= probability
-        image = tf.switch_case(tf.where(keep, len(choices), drawn), [*choices, _bound(tf.identity, image)])
-    return image
+        choices.append(_bound(_recoloured(lambda x, *_: tf.identity(x)), image, level, sign, fill))
+        image, matrix = tf.switch_case(tf.where(keep, len(choices) - 1, drawn), choices)
+        matrices.append(matrix)
+    return image, matrices
 
 
-def three_augment(image, seed, jitter=0.3):
+def three_augment(image: tf.Tensor, seed: tf.Tensor, jitter: float = 0.3) -> tf.Tensor:
     """Takes the colour out, solarises or blurs, one of the three; then changes brightness, contrast and colour.
 
     DeiT III, Touvron et al. 2022 (arXiv 2204.07118). Factors lie from 1 - `jitter` to 1 + `jitter`, in random order.
@@ -72,7 +106,13 @@ def three_augment(image, seed, jitter=0.3):
     return image
 
 
-def erase(image, seed, probability=0.25, area=(0.02, 1 / 3), aspect=(0.3, 1 / 0.3)):
+def erase(
+    image: tf.Tensor,
+    seed: tf.Tensor,
+    probability: float = 0.25,
+    area: tuple[float, float] = (0.02, 1 / 3),
+    aspect: tuple[float, float] = (0.3, 1 / 0.3),
+) -> tf.Tensor:
     """Fills a box of a normalised image (h, w, channels) with normal noise, with `probability`.
 
     Zhong et al. 2017 (arXiv 1708.04896). The box has a share of the image's `area` and a height of
@@ -98,6 +138,10 @@ def _within(length, place, size):
     start = tf.floor(place * (length - size + 1))
     pixels = tf.range(length, dtype="float32")
     return (pixels >= start) & (pixels < start + size)
+
+
+def _float(matrix):
+    return tuple(tf.cast(each, "float32") for each in matrix)
 
 
 def _bound(change, *arguments):

@@ -58,8 +58,8 @@ class DigitsOnPhotos(tfds.core.GeneratorBasedBuilder):
             if split_of(index) != split:
                 continue
             for copy in range(copies):
-                draw = np.random.default_rng((index, copy))  # each image is its own: others may be added or left out
-                image, mask = compose(digits.images[index] / 16, background(photos, draw), draw)
+                rng = np.random.default_rng((index, copy))  # each image is its own: others may be added or left out
+                image, mask = compose(digits.images[index] / 16, background(photos, rng), rng)
                 example = {"image": image[..., None], "mask": mask[..., None] * np.uint8(255)}
                 yield f"{index}-{copy}", example | {"label": int(digits.target[index])}
 
@@ -77,29 +77,29 @@ def photographs(split):
     return [band for each in bands for owner, band in each if owner == split]
 
 
-def background(photos, draw):
+def background(photos, rng):
     """Returns a piece of one of `photos` (H, W), shrunk and maybe mirrored, at an even contrast, (SIDE, SIDE)."""
     while True:
-        photo, step = photos[draw.integers(len(photos))], int(draw.integers(1, 4))
-        top, left = (draw.integers(side - step * SIDE + 1) for side in photo.shape)
+        photo, step = photos[rng.integers(len(photos))], int(rng.integers(1, 4))
+        top, left = (rng.integers(side - step * SIDE + 1) for side in photo.shape)
         piece = photo[top : top + step * SIDE, left : left + step * SIDE]
         piece = piece.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3))
         if piece.std() > 8:  # else it is sky: stretched, it would show the noise of its JPEG file
             break
-    piece = (piece - piece.mean()) / piece.std() * draw.uniform(20, 38) + draw.uniform(80, 120)
-    return np.clip(piece[:, ::-1] if draw.integers(2) else piece, 0, 255)
+    piece = (piece - piece.mean()) / piece.std() * rng.uniform(20, 38) + rng.uniform(80, 120)
+    return np.clip(piece[:, ::-1] if rng.integers(2) else piece, 0, 255)
 
 
-def compose(digit, behind, draw):
+def compose(digit, behind, rng):
     """Writes `digit` (8, 8), ink from 0 to 1, on `behind` (SIDE, SIDE); returns uint8 and bool (SIDE, SIDE).
 
     The ink is 80 to 120 of 255 levels lighter than what it covers is on average: photographs have such places too.
     In every third image the lightest pixel is not ink.
     """
-    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(draw.integers(18, 25))
+    zoom, side = backend.load("sklearn", "scipy.ndimage").zoom, int(rng.integers(18, 25))
     large = np.clip(zoom(digit, side / 8, order=3, grid_mode=True, mode="grid-constant"), 0, 1)
     ink = np.zeros((SIDE, SIDE))
-    top, left = draw.integers(SIDE - side + 1, size=2)
+    top, left = rng.integers(SIDE - side + 1, size=2)
     ink[top : top + side, left : left + side] = large
-    level = min(np.average(behind, weights=ink) + draw.uniform(80, 120), 255)
+    level = min(np.average(behind, weights=ink) + rng.uniform(80, 120), 255)
     return np.rint(behind + ink * (level - behind)).astype("uint8"), ink > 0.5
