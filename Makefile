@@ -33,7 +33,7 @@ lint: $(VENV)/.test
 	$(RUN) -m mypy
 
 tables: $(VENV)/.train
-	$(RUN) -m keras_vit.tables --write
+	$(RUN) tools/tables.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache

@@ -3,9 +3,17 @@
 `import keras_vit` loads neither Keras nor a backend; the first model built does.
 """
 
-import importlib
+from __future__ import annotations
 
-from keras_vit.registry import ZooError, build, list_families, list_models, register
+from typing import TYPE_CHECKING
+
+from keras_vit import backend, registry
+from keras_vit.registry import ZooError, list_families, list_models, register
+
+if TYPE_CHECKING:
+    import os
+
+    import keras
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,10 +34,21 @@ _LOADED_ON_USE = {
 }
 
 
+def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> keras.Model:
+    """Builds the model called `name`, such as "vit-b16", its configuration changed by `overrides`.
+
+    `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
+    such as "augreg_in21k_ft_in1k". The model's `name` is `name`.
+    Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
+    """
+    registry.offer_of(registry.split(name)[0])  # an unknown family is answered before Keras loads, which takes seconds
+    return backend.load("keras_vit.models").build(name, weights, **overrides)
+
+
 def __getattr__(name):
     if name not in _LOADED_ON_USE:
         raise AttributeError(f"module 'keras_vit' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LOADED_ON_USE[name]), name)
+    return getattr(backend.load(_LOADED_ON_USE[name]), name)
 
 
 def __dir__():

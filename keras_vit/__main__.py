@@ -18,7 +18,7 @@ def list_command(pattern):
     names = registry.list_models(pattern)
     if not names:
         raise registry.ZooError(f"no model matches {pattern!r}; the families are {', '.join(registry.list_families())}")
-    from keras_vit.tables import facts
+    from keras_vit.facts import facts
 
     shown = [facts(name) for name in track(names, "counting", transient=True, console=console)]
     table = Table("model", "parameters", "GMACs", "image", "checkpoints")
@@ -32,7 +32,7 @@ def list_command(pattern):
 def info_command(name):
     """Prints what is known of one model: its size, its options, its published checkpoints."""
     _, config = registry.resolve(name)
-    from keras_vit.tables import facts
+    from keras_vit.facts import facts
     from keras_vit.weights import published
 
     known = facts(name)

@@ -7,7 +7,8 @@ import warnings
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from keras_vit.offers import Offer, installed
+from keras_vit import backend
+from keras_vit.discovery import Offer, installed
 
 _registered = {}  # family name -> {module name: Family}
 
@@ -65,22 +66,27 @@ def list_families():
     return sorted(_offers())
 
 
-def family(name):
-    """Returns the Family called `name`, importing its module; ZooError where that can't be done."""
+def offer_of(name):
+    """Returns the one Offer of the family called `name`, without importing it; ZooError where there isn't one."""
     offers = _offers()
     if name not in offers:
         raise ZooError(f"no family {name!r}{_close(name, offers)}; the families are {', '.join(sorted(offers))}")
     if len(offers[name]) > 1:
         both = " and ".join(sorted(map(str, offers[name])))
         raise ZooError(f"{name!r} is offered by {both}: uninstall one, or rename the one you registered")
-    (offer,) = offers[name]
+    return offers[name][0]
+
+
+def family(name):
+    """Returns the Family called `name`, importing its module; ZooError where that can't be done."""
+    offer = offer_of(name)
     if offer.module not in _registered.get(name, {}):
         _load(name, offer)
     return _registered[name][offer.module]
 
 
 def _load(name, offer):
-    importlib.import_module("keras_vit.backend").load("keras")  # a missing TensorFlow is no plug-in's fault
+    backend.load("keras")  # a missing TensorFlow is no plug-in's fault
     try:
         importlib.import_module(offer.module)
     except Exception as error:
@@ -108,26 +114,9 @@ def list_models(pattern="*"):
     return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
-def build(name, weights=None, **overrides):
-    """Builds the model called `name`, such as "vit-b16", its configuration changed by `overrides`.
-
-    `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
-    such as "augreg_in21k_ft_in1k". The model's `name` is `name`.
-    Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
-    """
-    found, config = resolve(name, overrides)
-    model = found.make(config)
-    model.name = name
-    if weights is not None:
-        importlib.import_module("keras_vit.weights").start_from(model, weights)
-    return model
-
-
 def resolve(name, overrides=None):
     """Returns the Family and the config of the model `name`, its fields replaced by `overrides`."""
-    if not isinstance(name, str):
-        raise ZooError(f"a model is named by a string such as 'vit-b16', not by {name!r}")
-    start, _, row = name.partition("-")
+    start, row = split(name)
     found = family(start)
     if row not in found.variants:
         known = [join(start, each) for each in found.variants]
@@ -138,6 +127,14 @@ def resolve(name, overrides=None):
         close = _close(unknown[0], known)
         raise ZooError(f"{name} has no option {', '.join(map(repr, unknown))}{close}; it has {', '.join(known)}")
     return found, dataclasses.replace(config, **overrides)
+
+
+def split(name):
+    """Returns (family, row of its table of variants) of the model's name, which need not exist."""
+    if not isinstance(name, str):
+        raise ZooError(f"a model is named by a string such as 'vit-b16', not by {name!r}")
+    start, _, row = name.partition("-")
+    return start, row
 
 
 def join(start, row):

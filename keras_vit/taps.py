@@ -7,7 +7,7 @@ import re
 import keras
 from keras import ops
 
-from keras_vit.named import model_of
+from keras_vit.models import model_of
 
 _STAGE = r"(stage_\d+_)?"
 _PUBLIC = re.compile(

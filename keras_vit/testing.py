@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_vit import registry
-from keras_vit.counting import count_parameters
+from keras_vit.models import count_parameters
 from keras_vit.weights import load_weights
 
 CLASSES = 7

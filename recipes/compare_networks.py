@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 import keras_vit
-from keras_vit import backend, counting, data, files
+from keras_vit import backend, data, files, models
 from keras_vit.comparison import insides, layers, outcomes, robustness
 from keras_vit.comparison.networks import networks
 from keras_vit.comparison.report import write_markdown, write_report
@@ -207,7 +207,7 @@ def contestant(options, name, network, source):
     }
     best = folders[options.shares[-1], 0].best
     untrained = keras_vit.build(network.model, **shape)
-    sizes = counting.count_both(network.model, **shape)
+    sizes = models.count_both(network.model, **shape)
     runs = tuple(run_of(folder, *key) for key, folder in folders.items())
     return Contestant(name, network.idea, *sizes, keras.saving.load_model(best), untrained, runs)
 

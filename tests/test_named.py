@@ -5,7 +5,7 @@ import pytest
 
 import keras_vit
 from keras_vit import analysis
-from keras_vit.named import model_of
+from keras_vit.models import model_of
 from keras_vit.taps import list_taps, tap
 
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_vit.analysis import flow, saliency
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
-from keras_vit.named import model_of
+from keras_vit.models import model_of
 
 
 def attention(model, images, method="rollout", **options):

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vit.analysis import flow
 from keras_vit.layers import ToTokens
-from keras_vit.named import model_of
+from keras_vit.models import model_of
 from keras_vit.taps import list_taps, node_of
 
 _BY_HEAD = re.compile(

@@ -6,7 +6,7 @@ from keras import ops
 from keras_vit.analysis.cells import layers_before_head
 from keras_vit.analysis.similarity import Similarity
 from keras_vit.analysis.watching import watched
-from keras_vit.named import model_of
+from keras_vit.models import model_of
 from keras_vit.taps import reduced
 
 KERNELS = ("linear", "rbf")

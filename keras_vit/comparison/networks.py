@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_vit import counting
+from keras_vit import models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ def networks(names, channels, classes, *, image_size, width, depth):
     patch = image_size // 8
     tokens = {"width": width, "hidden": 2 * width, "depth": depth, "heads": width // 16, "patch": patch}
     mixing = {"width": width, "hidden": 2 * width, "depth": depth + 1, "token_hidden": width, "patch": patch}
-    enough = counting.count_parameters("vit-ti16", image_size=image_size, channels=channels, classes=classes, **tokens)
+    enough = models.count_parameters("vit-ti16", image_size=image_size, channels=channels, classes=classes, **tokens)
     hidden = max(8, round(enough / (image_size * image_size * channels)))
     known = {
         "MLP": Network("mlp", {"widths": (hidden, hidden)}, "a row of pixels, each with a weight for each unit"),

@@ -21,7 +21,6 @@ from keras_vit.weights.sources import (  # noqa: E402
     rows_after,
     stacked,
 )
-from keras_vit.weights.starting import start_from  # noqa: E402
 
 __all__ = [
     "FLAX",
@@ -42,5 +41,4 @@ __all__ = [
     "reshaped",
     "rows_after",
     "stacked",
-    "start_from",
 ]

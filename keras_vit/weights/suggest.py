@@ -14,7 +14,7 @@ def families_of(names):
     A family is one if every tensor that its small configuration would read is among `names`.
     """
     names = set(names)
-    with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():  # see counting.py for why a thread
+    with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():  # see models.py for why a thread
         warnings.simplefilter("ignore")
         return thread.submit(_search, names).result()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from kit import browser
 
-from keras_vit import counting
+from keras_vit import models
 from keras_vit.comparison.networks import networks
 from keras_vit.recipes import compare_networks as recipe
 
@@ -129,7 +129,7 @@ def test_networks_have_about_as_many_parameters(preset):
     options, channels = recipe.PRESETS[preset], {"fashion": 1, "cifar10": 3}[preset]
     shape = {"image_size": options.image_size, "channels": channels, "classes": 10}
     sizes = {
-        name: counting.count_parameters(network.model, **network.options, **shape)
+        name: models.count_parameters(network.model, **network.options, **shape)
         for name, network in networks_of(options, channels).items()
     }
     assert max(sizes.values()) <= 1.6 * min(sizes.values()), sizes

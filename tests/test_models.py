@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_vit.counting import count_macs, count_parameters
+from keras_vit.models import count_macs, count_parameters
 
 
 def test_macs_of_a_vit_are_those_of_its_products():

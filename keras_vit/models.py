@@ -1,0 +1,155 @@
+"""Models by name, with or without weights, and how large they are and how much they compute."""
+
+import logging
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+
+from keras_vit import backend, registry
+from keras_vit.weights import CheckpointError, fetch, load_weights, published
+
+
+def build(name: str, weights: str | Path | None = None, **overrides) -> keras.Model:
+    """Builds the model called `name`; `keras_vit.build` says how."""
+    found, config = registry.resolve(name, overrides)
+    model = found.make(config)
+    model.name = name
+    if weights is not None:
+        _start_from(model, weights)
+    return model
+
+
+def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Model:
+    """Returns `model` itself, or the one that "MODEL:WEIGHTS" names, such as "vit-b16:augreg_in21k_ft_in1k".
+
+    WEIGHTS is the tag of a published checkpoint, which the hub's cache keeps, or a path. The model is built for images
+    of `shape` (B, H, W, C) where that is given, else as it was published. Raises ValueError for a name alone: what a
+    network looks at before training means nothing, and is to be asked for by giving a built one.
+    """
+    if not isinstance(model, str):
+        return model
+    name, _, weights = model.partition(":")
+    if not weights:
+        known = next(iter(published(name)), "path/to/checkpoint.safetensors")
+        raise ValueError(
+            f"{model!r} says nothing of weights; name some, as in '{name}:{known}', or give a model, such as the "
+            f"untrained keras_vit.build({name!r})"
+        )
+    fitting = {} if shape is None or len(shape) != 4 else {"image_size": tuple(shape[1:3]), "channels": shape[3]}
+    return build(name, weights=weights, **fitting)
+
+
+def _start_from(model, weights):
+    """Fills `model` from `weights`, the tag of a published checkpoint or a path,.
+
+    A published checkpoint with another number of classes leaves the model's head as it is, with a warning
+    that shows the report. The model remembers a published checkpoint as `model.published`, for export.
+    """
+    known = published(model.name) if isinstance(weights, str) else {}
+    if weights not in known:
+        if not Path(weights).exists() and isinstance(weights, str) and not Path(weights).suffix:
+            raise CheckpointError(
+                f"{model.name} has no published checkpoint {weights!r}; it has {', '.join(known) or 'none'}; "
+                f"and there is no file of that name"
+            )
+        load_weights(model, weights)
+        return
+    checkpoint = known[weights]
+    same = checkpoint.classes == _classes(model)
+    report = load_weights(model, fetch(checkpoint), checkpoint.source, leave=() if same else ("head",))
+    if report.of("left"):
+        logging.getLogger("keras_vit").warning(
+            "%s has %d classes, the model %d: its head is new\n%s", weights, checkpoint.classes, _classes(model), report
+        )
+    model.published = checkpoint
+
+
+def _classes(model):
+    output = model.output
+    if isinstance(output, dict):
+        return 0 if "map" in output else next(iter(output.values())).shape[-1]
+    return output.shape[-1]
+
+
+def count_parameters(name: str, **overrides) -> int:
+    """Returns the number of trainable weights of the model called `name`."""
+    return _of_unborn(name, overrides, _parameters)
+
+
+def count_macs(name: str, **overrides) -> int:
+    """Returns the multiply-accumulates of one image through the model called `name`.
+
+    Counts what its graph multiplies: products of matrices and convolutions, of which a ViT's attention is
+    two; a bias, a norm or an activation counts nothing. Needs TensorFlow. Raises ValueError where the model
+    takes any size and none is given.
+    """
+    return _of_unborn(name, overrides, _macs)
+
+
+def count_both(name: str, **overrides) -> tuple[int, int]:
+    """Returns (count_parameters, count_macs) of the model called `name`, building it once."""
+    return _of_unborn(name, overrides, lambda model: (_parameters(model), _macs(model)))
+
+
+def _of_unborn(name, overrides, measure):
+    found, config = registry.resolve(name, overrides)
+
+    def run():
+        with keras.StatelessScope(initialize_variables=False):
+            return measure(found.make(config))
+
+    # Keras keeps the unborn weights for later in the state of the thread: one that ends forgets them
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
+
+
+def _parameters(model):
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def _macs(model):
+    tf = backend.load("tensorflow")
+    if None in model.input.shape[1:]:
+        raise ValueError(f"{model.name} takes images of any size; say which: image_size=224")
+    with tf.Graph().as_default() as graph:
+        weights = [
+            [tf.compat.v1.placeholder(weight.dtype, weight.shape) for weight in some]
+            for some in (model.trainable_variables, model.non_trainable_variables)
+        ]
+        model.stateless_call(*weights, tf.compat.v1.placeholder("float32", (1, *model.input.shape[1:])))
+        return sum(_COUNTS[op.type](op) for op in graph.get_operations() if op.type in _COUNTS)
+
+
+def _matmul(op):
+    left = op.inputs[0].shape
+    inner = left[-2] if op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x") else left[-1]
+    return op.outputs[0].shape.num_elements() * inner
+
+
+def _convolution(op):
+    height, width, channels, _ = op.inputs[1].shape
+    return op.outputs[0].shape.num_elements() * height * width * channels
+
+
+def _depthwise(op):
+    height, width = op.inputs[1].shape[:2]
+    return op.outputs[0].shape.num_elements() * height * width
+
+
+def _einsum(op):
+    terms, _, _ = op.get_attr("equation").decode().partition("->")
+    sides = {}
+    for term, tensor in zip(terms.split(","), op.inputs, strict=True):
+        sides |= dict(zip(term, tensor.shape, strict=True))
+    return math.prod(sides.values()) if len(op.inputs) > 1 else 0
+
+
+_COUNTS = {
+    "MatMul": _matmul,
+    "BatchMatMulV2": _matmul,
+    "Conv2D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+    "Einsum": _einsum,
+}
