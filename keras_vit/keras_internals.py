@@ -4,8 +4,13 @@ Beside each stands the public API that we would use instead if Keras had it. tes
 for each, so that a release that renames one fails there, and says so.
 """
 
+from collections.abc import Callable
+from typing import Any
 
-def flat_layers(model):
+import keras
+
+
+def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Returns every layer of `model`, nested ones too, without `model` itself.
 
     Wish: `keras.Model.layers(recursive=True)`.
@@ -13,9 +18,57 @@ def flat_layers(model):
     return list(model._flatten_layers(include_self=False))
 
 
-def own_variables(layer):
+def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the variables that `layer` itself made, without those of the layers inside it.
 
     Wish: `keras.Layer.own_variables`.
     """
     return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def stored_kernel(dense: keras.layers.Dense) -> keras.Variable:
+    """Returns the kernel of `dense` as it is stored, without the matrices of LoRA, which its `kernel` adds.
+
+    Wish: `keras.layers.Dense.stored_kernel`.
+    """
+    return dense._kernel
+
+
+def graph_nodes(model: keras.Model) -> list[Any]:
+    """Returns the calls of layers and operations that `model` is made of, in an order in which they can run.
+
+    Each has the layer or operation as `operation`, its `arguments`, `input_tensors` and `outputs`, and `is_input`.
+    Wish: `keras.Model.nodes`.
+    """
+    return [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
+
+
+def call_node(model: keras.Model, layer: keras.layers.Layer) -> Any:
+    """Returns the first call of `layer` that is part of `model`; the layer may have been called elsewhere too.
+
+    Wish: `keras.Model.node_of(layer)`.
+    """
+    return next(node for node in graph_nodes(model) if node.operation is layer)
+
+
+def producer(model: keras.Model, tensor: keras.KerasTensor) -> Any:
+    """Returns the layer or operation of `model` that `tensor`, one of its graph, is an output of.
+
+    Wish: `keras.Model.producer(tensor)`.
+    """
+    return next(node.operation for node in graph_nodes(model) if any(each is tensor for each in node.outputs))
+
+
+def walk(model: keras.Model, inputs: Any, call: Callable[..., Any]) -> Any:
+    """Returns what `model` gives for `inputs`, tensors or symbols, where call(node, *args, **kwargs) makes each call.
+
+    `node` is one of `graph_nodes`; a `call` that changes nothing returns node.operation(*args, **kwargs).
+    Wish: `keras.Function(..., call=)`, or hooks of layers.
+    """
+    values = dict(zip(map(id, model.inputs), keras.tree.flatten(inputs), strict=True))
+    for node in graph_nodes(model):
+        if not node.is_input:
+            args, kwargs = node.arguments.fill_in(values)
+            outputs = keras.tree.flatten(call(node, *args, **kwargs))
+            values.update(zip(map(id, node.outputs), outputs, strict=True))
+    return keras.tree.map_structure(lambda symbol: values[id(symbol)], model.output)

@@ -3,10 +3,14 @@
 import contextlib
 import difflib
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_vit.keras_internals import call_node, walk
+from keras_vit.layers import Tappable
 from keras_vit.models import model_of
 
 _STAGE = r"(stage_\d+_)?"
@@ -16,27 +20,27 @@ _PUBLIC = re.compile(
 )
 
 
-def list_taps(model):
+def list_taps(model: keras.Model | str) -> list[str]:
     """Returns the names that `tap` takes for `model`, in the order of its graph.
 
     "embed", "block_3", "stage_1", "norm" and "head" are the outputs of those layers. What a block computes
     on its way bears the number of the block: "attention_3" is the attention matrix of "block_3", "query_3",
-    "key_3" and "value_3" are what it came from, "mlp_3" the hidden activations of the block's MLP, and so on
-    by the `parts` that the block names; "stage_1_attention_0" is that of "stage_1_block_0".
+    "key_3" and "value_3" are what it came from, "mlp_3" the activations of the block's MLP, and so on
+    by the `intermediates` that the block lists; "stage_1_attention_0" is that of "stage_1_block_0".
     """
     names = []
     for layer in model_of(model).layers:
         names += [layer.name] if _PUBLIC.fullmatch(layer.name) else []
-        names += _parts(layer)
+        names += intermediates_of(layer)
     return names
 
 
-def tap(model, names):
+def tap(model: keras.Model | str, names: str | Iterable[str]) -> keras.Model:
     """Returns a model from `model`'s input to {name: tensor}, sharing its weights.
 
     A map or sequence comes as the layer gives it. "attention_3" is (B, heads, N, N), of attention within
     windows (B, windows, heads, N, N); queries, keys and values are (B, heads, N, d), or window by window
-    likewise. A block of which a part is asked for, and no other, computes a second time.
+    likewise. Each block computes once, whatever is asked of it.
     `model` may also be named with its weights, such as "vit-b16:augreg_in21k_ft_in1k".
     Raises ValueError for a name that can't be tapped.
     """
@@ -44,60 +48,52 @@ def tap(model, names):
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
     tensors = {}
-    for layer in model.layers:
-        if layer.name in names:
-            tensors[layer.name] = node_of(model, layer).output_tensors[0]
-        asked = {name: part for name, part in _parts(layer).items() if name in names}
-        if asked:
-            called = node_of(model, layer).arguments
-            inside = _Inside(layer, list(asked.values()), name=f"{layer.name}_inside", dtype=layer.dtype_policy)
-            found = inside(*called.args, **called.kwargs)
-            tensors.update({name: found[part] for name, part in asked.items()})
+
+    def call(node, *args, **kwargs):
+        def run(**options):
+            if not options and _unchanged(node, args, kwargs):
+                return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+            layer = _Tapped(node.operation, **options) if options else node.operation
+            return layer(*args, **kwargs)
+
+        return _received(node.operation, names, tensors.setdefault, run)
+
+    graph = _graph(model, names)
+    walk(graph, graph.inputs, call)
     return keras.Model(model.input, {name: tensors[name] for name in names}, name=f"{model.name}-taps")
 
 
-def reduced(model, names, function):
+def reduced(
+    model: keras.Model, names: str | Iterable[str], function: Callable[[str, Any], Any]
+) -> Callable[[Any], dict[str, Any]]:
     """Returns a function from images to {name: function(name, tensor)} for the taps of these `names`.
 
-    Each tensor goes as soon as it is reduced: the parts of one block alone are held at a time, and the outputs of
-    the layers. What `tap` gives holds all that is asked for at once. No gradient is kept.
+    Each tensor is freed once it is reduced: the intermediates of one block alone are held at a time, and the outputs
+    of the layers. What `tap` gives holds all that is asked for at once. No gradient is kept.
     """
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
-    insides, needed = {}, []
-    for layer in model.layers:
-        asked = {name: part for name, part in _parts(layer).items() if name in names}
-        if asked:
-            inside = _Inside(layer, list(asked.values()), name=f"{layer.name}_inside", dtype=layer.dtype_policy)
-            insides[layer.name] = (inside, asked)
-        if asked or layer.name in names:
-            needed.append(node_of(model, layer).output_tensors[0])
-    graph = keras.Model(model.input, needed)  # what lies behind the last tap isn't computed
+    graph = _graph(model, names)
 
     def run(images):
         found = {}
 
-        def watched(layer):
-            def called(*args, **kwargs):
-                given = layer(*args, **kwargs)
-                if layer.name in names:
-                    found[layer.name] = function(layer.name, given)
-                if layer.name in insides:
-                    inside, asked = insides[layer.name]
-                    parts = inside(*args, **kwargs)
-                    found.update({name: function(name, parts.pop(part)) for name, part in asked.items()})
-                return given
-
-            return called
+        def call(node, *args, **kwargs):
+            return _received(
+                node.operation,
+                names,
+                lambda name, tensor: found.update({name: function(name, tensor)}),
+                lambda **options: node.operation(*args, **kwargs, **options),
+            )
 
         with _without_gradients():
-            graph._run_through_graph(ops.convert_to_tensor(images, model.input.dtype), watched)
+            walk(graph, ops.convert_to_tensor(images, model.input.dtype), call)
         return {name: found[name] for name in names}
 
     return run
 
 
-def check_names(model, names):
+def check_names(model: keras.Model, names: list[str]) -> None:
     """Raises ValueError for the first of `names` that `list_taps` doesn't list, and says what would have worked."""
     known = list_taps(model)
     if not names:
@@ -116,35 +112,56 @@ def check_names(model, names):
         raise ValueError(f"{model.name} has no tap {name!r}{hint}; it has {_summary(known)}")
 
 
-def block_of(model, name):
-    """Returns the block of `model` of which the tap called `name` is a part, or None where it is no part of one."""
-    return next((layer for layer in model.layers if name in _parts(layer)), None)
+def block_of(model: keras.Model, name: str) -> Tappable | None:
+    """Returns the block of `model` that has the tap called `name` within it, or None where no block has."""
+    return next((layer for layer in model.layers if name in intermediates_of(layer)), None)
 
 
-def node_of(model, layer):
-    """Returns the call of `layer` that is part of `model`, which may have been called elsewhere too."""
-    nodes = (node for depth in model._nodes_by_depth.values() for node in depth)
-    return next(node for node in nodes if node.operation is layer)
-
-
-class _Inside(keras.layers.Layer):
-    """The `parts` of a block that stands in a graph already, as a step of the graph of its own."""
-
-    def __init__(self, block, parts, **kwargs):
-        super().__init__(**kwargs)
-        self.block = block
-        self.parts = parts
-
-    def call(self, *args, **kwargs):
-        found = self.block.inside(*args, **kwargs)
-        return {part: found[part] for part in self.parts}
-
-
-def _parts(layer):
-    """Returns {tap: part} of what `layer` computes on its way, {} where it names nothing."""
-    if not hasattr(layer, "inside"):
+def intermediates_of(layer: keras.layers.Layer) -> dict[str, str]:
+    """Returns {tap: intermediate} of what `layer` computes on its way, {} where it is no Tappable called "block_3"."""
+    stem, block, number = layer.name.rpartition("block_")
+    if not isinstance(layer, Tappable) or not block or not number.isdecimal():
         return {}
-    return {re.sub(r"block_(\d+)$", rf"{part}_\1", layer.name): part for part in layer.parts}
+    return {f"{stem}{name}_{number}": name for name in layer.intermediates}
+
+
+def _graph(model, names):
+    """Returns the part of `model` that its taps called `names` need."""
+    needed = [layer for layer in model.layers if {layer.name, *intermediates_of(layer)}.intersection(names)]
+    return keras.Model(model.input, [call_node(model, layer).outputs[0] for layer in needed])
+
+
+@keras.saving.register_keras_serializable("keras_vit")
+class _Tapped(keras.layers.Wrapper):
+    """A layer with its intermediates as a step of a graph; Keras lets a layer itself give one structure only."""
+
+    def __init__(self, layer, intermediates, **kwargs):
+        super().__init__(layer, **{"name": f"{layer.name}_tapped", "dtype": layer.dtype_policy, **kwargs})
+        self.intermediates = intermediates
+
+    def call(self, *args, training=None, **kwargs):
+        return self.layer(*args, training=training, intermediates=self.intermediates, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), "intermediates": self.intermediates}
+
+
+def _received(layer, names, receive, run):
+    """Returns the output of `layer`, called by run(**options); its taps among `names` go to receive(name, tensor)."""
+    asked = {name: intermediate for name, intermediate in intermediates_of(layer).items() if name in names}
+    given = run(intermediates=list(asked.values())) if asked else {"out": run()}
+    output = given.pop("out")
+    for name, intermediate in asked.items():
+        receive(name, given.pop(intermediate))
+    if layer.name in names:
+        receive(layer.name, output)
+    return output
+
+
+def _unchanged(node, args, kwargs):
+    """Returns whether a call takes the very tensors that it took in its model."""
+    known = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    return all(one is other for one, other in zip(keras.tree.flatten((args, kwargs)), known, strict=True))
 
 
 def _without_gradients():

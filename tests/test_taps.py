@@ -1,5 +1,7 @@
 """Taps give what the layers compute, in every family, of models built, reloaded, refitted and in bfloat16."""
 
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -187,6 +189,63 @@ def test_taps_of_open_and_bfloat16_models(family):
     names = [name for name in list_taps(model) if "attention_" in name or "mlp_" in name]
     got = tap(model, names).predict(np.ones((3, 32, 48, 3), "float32"), batch_size=2, verbose=0)
     assert all(len(each) == 3 and np.isfinite(np.asarray(each, "float32")).all() for each in got.values())
+
+
+COSTLY = {
+    "MatMul",
+    "BatchMatMulV2",
+    "Conv2D",
+    "DepthwiseConv2dNative",
+    "Einsum",
+    "Softmax",
+    "Rsqrt",
+    "FusedBatchNormV3",
+}
+
+
+def costly_operations(model):
+    """Returns how many products, convolutions and normalisations of each kind TensorFlow's graph of `model` has."""
+    tf = pytest.importorskip("tensorflow")
+    traced = tf.function(model).get_concrete_function(tf.TensorSpec((1, *model.input.shape[1:])), training=False)
+    graph = traced.graph.as_graph_def()
+    every = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return collections.Counter(node.op for node in every if node.op in COSTLY)
+
+
+@pytest.mark.parametrize("family", keras_vit.list_families())
+def test_tapped_model_computes_each_block_once(family):
+    model = small(family)
+    alone = costly_operations(model)
+    assert alone["MatMul"] + alone["BatchMatMulV2"] + alone["Conv2D"] > 1
+    assert costly_operations(tap(model, list_taps(model))) == alone
+
+
+@pytest.mark.parametrize("family", ["vit", "swin", "resnet"])
+def test_taps_of_a_tapped_model_in_training_are_those_of_its_training(family):
+    """A tap doesn't silently switch batch normalisation or dropout to inference."""
+    model = small(family, **({} if family == "resnet" else {"dropout": 0.5}))
+    images = np.random.default_rng(1).normal(size=(3, *model.input.shape[1:])).astype("float32")
+    name = next(name for name in list_taps(model) if "block_1" in name)
+    tapped = tap(model, [name, *(each for each in list_taps(model) if "norm1_" in each)])
+    got = [np.asarray(tapped(images, training=training)[name]) for training in (False, True)]
+    assert np.abs(got[0] - got[1]).max() > 1e-3
+
+
+def test_saved_tapped_model_gives_the_same(images, tmp_path):
+    model = small("swin")
+    tapped = tap(model, ["stage_0_attention_1", "stage_1_mlp_0", "head"])
+    tapped.save(tmp_path / "taps.keras")
+    pixels = np.random.default_rng(1).normal(size=(2, 28, 28, 3)).astype("float32")
+    loaded = keras.models.load_model(tmp_path / "taps.keras")(pixels)
+    for name, expected in tapped(pixels).items():
+        np.testing.assert_allclose(loaded[name], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_within_the_block_of_a_tapped_model_is_refused(model):
+    tapped = tap(model, ["attention_1", "head"])
+    assert list_taps(tapped)[-1] == "head"
+    with pytest.raises(ValueError, match="vit-ti16-taps has no tap 'block_1'"):
+        tap(tapped, "block_1")
 
 
 def test_no_name_is_refused(model):

@@ -43,7 +43,7 @@ TIMM = Source(
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class ConvMixerBlock(keras.layers.Layer):
+class ConvMixerBlock(layers.Tappable):
     """Adds a depthwise convolution of a map to it, then mixes the channels: (B, h, w, D) to (B, h, w, D)."""
 
     def __init__(self, kernel, activation="gelu", **kwargs):
@@ -60,17 +60,15 @@ class ConvMixerBlock(keras.layers.Layer):
         for part in (self.depthwise, self.norm1, self.pointwise, self.norm2):
             part.build(shape)
 
-    def call(self, x, training=None):
-        x = x + self.norm1(self.activate(self.depthwise(x)), training=training)
-        return self.norm2(self.activate(self.pointwise(x)), training=training)
+    intermediates = ("norm1", "residual")
+    branches = {"convolution": (None, "norm1")}
 
-    parts = ("norm1", "residual")
-    branches = {"convolution": (None, "norm1")}  # as in TransformerBlock
-
-    def inside(self, x):
-        """Returns {"norm1": map after the first normalisation, "residual": its sum with `x`}."""
-        norm1 = self.norm1(self.activate(self.depthwise(x)), training=False)
-        return {"norm1": norm1, "residual": x + norm1}
+    def call(self, x, training=None, intermediates=None):
+        """Computes the output; `intermediates` as in Tappable, where "residual" is the sum of `x` and "norm1"."""
+        norm1 = self.norm1(self.activate(self.depthwise(x)), training=training)
+        residual = x + norm1
+        out = self.norm2(self.activate(self.pointwise(residual)), training=training)
+        return self.select({"norm1": norm1, "residual": residual, "out": out}, intermediates)
 
     def compute_output_shape(self, shape):
         return shape

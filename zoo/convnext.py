@@ -70,7 +70,7 @@ HUGGINGFACE = Source(
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class ConvNeXtBlock(keras.layers.Layer):
+class ConvNeXtBlock(layers.Tappable):
     """Adds to a map its convolution channel by channel, normalised and passed through an MLP: (B, h, w, D) to the same.
 
     The MLP is four times as wide as the map; `layer_scale` and `drop_path` are as in TransformerBlock.
@@ -89,24 +89,24 @@ class ConvNeXtBlock(keras.layers.Layer):
         for part in filter(None, (self.conv, self.norm, self.mlp, self.scale, self.drop_path)):
             part.build(shape)
 
-    def call(self, x, training=None):
-        branch = self._scaled(self.mlp(self.norm(self.conv(x)), training=training))
-        return x + self.drop_path(branch, training=training)
+    intermediates = ("norm", "mlp", "branch")
+    branches = {"convolution": (None, "branch")}
 
-    parts = ("norm", "mlp", "branch")
-    branches = {"convolution": (None, "branch")}  # as in TransformerBlock
+    def call(self, x, training=None, intermediates=None):
+        """Computes the output; `intermediates` as in Tappable.
 
-    def inside(self, x):
-        """Returns {"norm": normalised map, "mlp": hidden activations (B, h, w, 4 D), "branch": what is added}."""
+        "mlp" are the activations of the MLP (B, h, w, 4 D), "branch" is what is added to `x`.
+        """
         norm = self.norm(self.conv(x))
-        widened = self.mlp.widened(norm)
-        return {"norm": norm, "mlp": widened, "branch": self._scaled(self.mlp.fc2(widened))}
+        mlp = self.mlp(norm, training=training, intermediates=["activations"])
+        branch = mlp["out"] if self.scale is None else self.scale(mlp["out"])
+        branch = self.drop_path(branch, training=training)
+        return self.select(
+            {"norm": norm, "mlp": mlp["activations"], "branch": branch, "out": x + branch}, intermediates
+        )
 
     def compute_output_shape(self, shape):
         return shape
-
-    def _scaled(self, branch):
-        return branch if self.scale is None else self.scale(branch)
 
 
 def _downsample(x, width, patch, name):

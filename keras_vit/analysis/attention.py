@@ -107,13 +107,10 @@ def gradient(model, images, target=None):
     blocks = flow.attending(model, images)
     tapped = flow.tapped_matrices(model, images, blocks)
     matrices = [each.matrices(tapped) for each in blocks]
-    shapes = {
-        each.block.name: matrix.reshape(-1, *matrix.shape[-3:]).shape
-        for each, matrix in zip(blocks, matrices, strict=True)
-    }
-    slopes = logit_gradients(model, images, target_of(logits, target), scores=shapes)
+    shapes = {each.block.name: matrix.shape for each, matrix in zip(blocks, matrices, strict=True)}
+    slopes = logit_gradients(model, images, target_of(logits, target), matrices=shapes)
     fused = [
-        np.maximum(slopes[each.block.name].reshape(matrix.shape) * matrix, 0).mean(axis=-3)
+        np.maximum(slopes[each.block.name] * matrix, 0).mean(axis=-3)
         for each, matrix in zip(blocks, matrices, strict=True)
     ]
     seen = flow.follow(model, blocks, fused, 1.0, 1.0)

@@ -6,9 +6,10 @@ import re
 import numpy as np
 
 from keras_vit.analysis import flow
+from keras_vit.keras_internals import call_node
 from keras_vit.layers import ToTokens
 from keras_vit.models import model_of
-from keras_vit.taps import list_taps, node_of
+from keras_vit.taps import list_taps
 
 _BY_HEAD = re.compile(
     r"(.*_)?(query|key|value|attention|token_mlp)_\d+"
@@ -60,7 +61,7 @@ def layers_before_head(model):
 
 def layers_with_cells(model):
     """Returns the names of the layers of `model` that give a map or tokens, in the order of its graph."""
-    shapes = {name: node_of(model, model.get_layer(name)).output_tensors[0].shape for name in layers_before_head(model)}
+    shapes = {name: call_node(model, model.get_layer(name)).outputs[0].shape for name in layers_before_head(model)}
     return [name for name, shape in shapes.items() if len(shape) in (3, 4)]
 
 

@@ -8,8 +8,9 @@ from keras_vit.analysis.attention import NEEDS
 from keras_vit.analysis.cells import model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
+from keras_vit.keras_internals import call_node
 from keras_vit.layers import PatchEmbed
-from keras_vit.taps import node_of, reduced
+from keras_vit.taps import reduced
 
 
 def attention_distance(model, images, renormalize=False, batch=32):
@@ -106,7 +107,7 @@ def _distances(model, images):
 def _patch(model, images):
     """Returns how many pixels (down, right) the first tokens are apart."""
     embed = [layer for layer in model.layers if isinstance(layer, PatchEmbed)][-1]
-    size = flow.grid_of(model, node_of(model, embed).arguments.args[0], images)
+    size = flow.grid_of(model, call_node(model, embed).arguments.args[0], images)
     return np.array(embed.patch) * np.array(images.shape[1:3]) // size
 
 

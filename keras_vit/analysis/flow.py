@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from keras_vit import layers
-from keras_vit.taps import list_taps, node_of, tap
+from keras_vit.keras_internals import call_node
+from keras_vit.taps import intermediates_of, tap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +26,13 @@ class Attending:
 
 def attention_names(model):
     """Returns the names of the attention taps of `model`, in the order of its graph."""
-    return [name for layer in model.layers for name in _own(model, layer)]
+    return list(_attending_blocks(model))
 
 
 def attending(model, images, names=None):
     """Returns for each attention tap of `names` (by default all) its Attending on images of this size."""
     names = attention_names(model) if names is None else names
-    blocks = {name: layer for layer in model.layers for name in _own(model, layer)}
+    blocks = _attending_blocks(model)
     return [_attending(model, images, name, blocks[name]) for name in names]
 
 
@@ -56,7 +57,7 @@ def grid_of(model, tensor, images):
 def token_grid(model, images):
     """Returns the size (h, w) of the map whose cells became the tokens of `model`."""
     to_tokens = next(layer for layer in model.layers if isinstance(layer, layers.ToTokens))
-    return grid_of(model, node_of(model, to_tokens).arguments.args[0], images)
+    return grid_of(model, call_node(model, to_tokens).arguments.args[0], images)
 
 
 def follow(model, blocks, matrices, keep, move, normalise=False):
@@ -115,13 +116,14 @@ def _spread(row, grid, onto):
     return row[:, parent] / children[parent]
 
 
-def _own(model, layer):
-    alone = hasattr(layer, "inside") and "attention" in layer.parts
-    return [name for name in list_taps(model) if name == layer.name.replace("block_", "attention_")] if alone else []
+def _attending_blocks(model):
+    """Returns {attention tap: block} of `model`, in the order of its graph."""
+    every = ((layer, name, what) for layer in model.layers for name, what in intermediates_of(layer).items())
+    return {name: layer for layer, name, what in every if what == "attention"}
 
 
 def _attending(model, images, name, block):
-    called = node_of(model, block).arguments.args[0]
+    called = call_node(model, block).arguments.args[0]
     if len(called.shape) == 4:
         grid = grid_of(model, called, images)
         return Attending(name, block, grid, block.attention.places(grid))

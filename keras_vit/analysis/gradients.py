@@ -1,34 +1,52 @@
 """Gradients of a classifier's logit with respect to what its layers compute on the way."""
 
-import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_vit.keras_internals import walk
 
-def logit_gradients(model, images, target, scores=None, outputs=None):
+
+def logit_gradients(
+    model: keras.Model,
+    images: np.ndarray,
+    target: np.ndarray,
+    matrices: Mapping[str, tuple[int, ...]] | None = None,
+    outputs: Mapping[str, tuple[int, ...]] | None = None,
+) -> dict[str, np.ndarray]:
     """Returns {layer: d logit / d tensor} for attention matrices and for outputs of layers, in float64.
 
-    `scores` maps names of blocks to the shapes of their matrices (windows in one row with the batch), `outputs`
-    names of layers to the shapes of what they give. `target` (B,) is the class of each image. The images of a
-    batch don't meet in inference, so each gets the gradient of its own logit.
+    `matrices` maps names of blocks to the shapes of their attention taps, `outputs` names of layers to the shapes
+    of what they give. `target` (B,) is the class of each image. The images of a batch don't meet in inference, so
+    each gets the gradient of its own logit.
     """
-    kinds = {**dict.fromkeys(scores or {}, "scores"), **dict.fromkeys(outputs or {}, "outputs")}
-    shapes = {**(scores or {}), **(outputs or {})}
+    matrices, outputs = matrices or {}, outputs or {}
+    shapes = {**matrices, **outputs}
 
-    def total(nudges):
-        nudges = dict(zip(shapes, nudges, strict=True))
-        found = model._run_through_graph(images, functools.partial(_nudged, nudges, kinds))
-        chosen = ops.one_hot(target, logits_of(found).shape[-1], dtype="float32")
-        return ops.sum(ops.cast(logits_of(found), "float32") * chosen)
+    def total(deltas):
+        """Returns the sum of the logits with these zeros added to the tensors."""
+        deltas = dict(zip(shapes, deltas, strict=True))
+
+        def call(node, *args, **kwargs):
+            name = node.operation.name
+            if name in matrices:
+                return node.operation(*args, **kwargs, attention_delta=deltas[name])
+            output = node.operation(*args, **kwargs)
+            return output + ops.cast(deltas[name], output.dtype) if name in outputs else output
+
+        logits = logits_of(walk(model, images, call))
+        chosen = ops.one_hot(target, logits.shape[-1], dtype="float32")
+        return ops.sum(ops.cast(logits, "float32") * chosen)
 
     images = ops.convert_to_tensor(images)
     found = _gradients(total, [np.zeros(shape, "float32") for shape in shapes.values()])
     return {name: np.asarray(each, "float64") for name, each in zip(shapes, found, strict=True)}
 
 
-def logits_of(outputs):
+def logits_of(outputs: Any) -> Any:
     """Returns the logits (B, classes) among a model's outputs, of several heads the mean; None where there are none."""
     found = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
     if any(len(each.shape) != 2 for each in found):
@@ -36,7 +54,7 @@ def logits_of(outputs):
     return sum(found[1:], start=found[0]) / len(found)
 
 
-def target_of(logits, target):
+def target_of(logits: np.ndarray, target: int | np.ndarray | None) -> np.ndarray:
     """Returns the class of each image as (B,): `target`, an int or one for each, or by default the likeliest.
 
     Raises ValueError for a class that the model doesn't know.
@@ -52,21 +70,6 @@ def target_of(logits, target):
     ):
         raise ValueError(f"target is a class from 0 to {classes - 1}, or one for each of {count} images, not {target}")
     return np.broadcast_to(target, (count,))
-
-
-def _nudged(nudges, kinds, layer):
-    """Returns `layer`, or what calls it and adds its nudge of zeros."""
-    name = getattr(layer, "name", None)
-    if name not in nudges:
-        return layer
-    if kinds[name] == "scores":
-        return functools.partial(layer, nudge=nudges[name])
-
-    def called(*args, **kwargs):
-        given = layer(*args, **kwargs)
-        return given + ops.cast(nudges[name], given.dtype)
-
-    return called
 
 
 def _gradients(function, points):
@@ -91,7 +94,7 @@ def _gradients(function, points):
     return [each.detach().cpu() for each in found]
 
 
-def pullback(function, point):
+def pullback(function: Callable[[Any], Any], point: Any) -> tuple[Any, Callable[[Any], np.ndarray]]:
     """Returns the tensor function(point) and what maps a cotangent of its shape to the gradient at `point`, in float64.
 
     The second may be called many times, each at the cost of a backward pass.

@@ -8,7 +8,8 @@ from keras_vit import layers
 from keras_vit.analysis import flow
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
 from keras_vit.analysis.watching import watched
-from keras_vit.taps import list_taps, node_of
+from keras_vit.keras_internals import call_node, producer
+from keras_vit.taps import list_taps
 
 
 def gradcam(model, images, layer=None, target=None):
@@ -63,7 +64,7 @@ def candidates(model):
         return [_last_read(model)]
     maps = [name for name in list_taps(model) if _is_layer(model, name) and len(_output(model, name).shape) == 4]
     pool = [each for each in model.layers if isinstance(each, keras.layers.GlobalAveragePooling2D)]
-    before = [node_of(model, each).input_tensors[0]._keras_history.operation.name for each in pool]
+    before = [producer(model, call_node(model, each).input_tensors[0]).name for each in pool]
     found = [name for name in maps if name not in before] + before
     return [name for name in found if _output(model, name).shape[1:3] != (1, 1)]
 
@@ -82,7 +83,7 @@ def _last_read(model):
     asking = [each for each in blocks if each.queries is not None]
     if asking:
         return [each for each in blocks if each.queries is None][-1].name
-    return node_of(model, blocks[-1]).input_tensors[0]._keras_history.operation.name
+    return producer(model, call_node(model, blocks[-1]).input_tensors[0]).name
 
 
 def _check(model, name):
@@ -96,7 +97,7 @@ def _is_layer(model, name):
 
 
 def _output(model, name):
-    return node_of(model, model.get_layer(name)).output_tensors[0]
+    return call_node(model, model.get_layer(name)).outputs[0]
 
 
 def _probability(logits, target):

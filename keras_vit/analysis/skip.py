@@ -10,7 +10,8 @@ from keras_vit.analysis import flow
 from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.analysis.writing import PALETTE, label_blocks, new_figure, write_csv, write_figure
-from keras_vit.taps import list_taps, node_of, tap
+from keras_vit.keras_internals import call_node, walk
+from keras_vit.layers import Tappable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +31,17 @@ def skip_ratio(model, images, batch=16):
     Raises ValueError for a model without residual blocks.
     """
     model, images = model_and_images(model, images)
-    blocks = {layer.name: layer for layer in model.layers if getattr(layer, "branches", None)}
+    blocks = {layer.name: layer for layer in model.layers if isinstance(layer, Tappable) and layer.branches}
     if not blocks:
         raise ValueError(f"{model.name} has no skip connections; take a model of residual blocks, a ViT or a ResNet")
-    ratios = _ratios(model, blocks.values())
+    last = call_node(model, list(blocks.values())[-1]).outputs[0]
+    graph = keras.Model(model.input, last)  # what lies behind the last block isn't computed
     firsts = watched(range(0, len(images), batch), "skips and branches")
-    parts = [ratios(images[i : i + batch], training=False) for i in firsts]
+    parts = [_ratios(graph, blocks, images[i : i + batch]) for i in firsts]
     found = {name: {} for name in blocks}
     for name, block in blocks.items():
         for branch in block.branches:
-            values = np.concatenate([ops.convert_to_numpy(each[f"{name} {branch}"]) for each in parts])
+            values = np.concatenate([each[name, branch] for each in parts])
             found[name][branch] = _placed(model, images, block, values.astype("float64").mean(axis=0))
     return found
 
@@ -84,28 +86,23 @@ def skip_picture(path, ratios, title=""):
     write_figure(path, figure)
 
 
-def _ratios(model, blocks):
-    """Returns a model that gives {"block branch": ratios (B, N) or (B, h, w)}."""
-    known, plan = list_taps(model), {}
-    for block in blocks:
-        for branch, pair in block.branches.items():
-            plan[block, branch] = [part and _tap_name(block, part, known) for part in pair]
-    tapped = tap(model, list({name for pair in plan.values() for name in pair if name}))
-    outputs = {}
-    for (block, branch), pair in plan.items():
-        skip, added = (tapped.output[name] if name else node_of(model, block).arguments.args[0] for name in pair)
-        if pair[0] is None and getattr(block, "queries", None):
-            skip = skip[:, : block.queries]  # the rest is read and not changed
-        outputs[f"{block.name} {branch}"] = _length(skip) / _length(added)
-    return keras.Model(model.input, outputs)
+def _ratios(model, blocks, images):
+    """Returns {(block, branch): ratios (B, N) or (B, h, w)}."""
+    found = {}
 
+    def call(node, *args, **kwargs):
+        block = blocks.get(node.operation.name)
+        if block is None:
+            return node.operation(*args, **kwargs)
+        asked = {name for pair in block.branches.values() for name in pair if name}
+        tensors = block(*args, **kwargs, intermediates=sorted(asked))
+        for branch, (skip, added) in block.branches.items():
+            skipped = args[0][:, : getattr(block, "queries", None)] if skip is None else tensors[skip]
+            found[block.name, branch] = ops.convert_to_numpy(_length(skipped) / _length(tensors[added]))
+        return tensors["out"]
 
-def _tap_name(block, part, known):
-    """Returns the tap of a block's part."""
-    name = block.name.replace("block_", f"{part}_")
-    if name not in known:
-        raise ValueError(f"{block.name} names {part!r} as a branch but lists no such part; add it to its `parts`")
-    return name
+    walk(model, ops.convert_to_tensor(images, model.input.dtype), call)
+    return found
 
 
 def _length(x):

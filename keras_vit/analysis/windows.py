@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_vit.taps import block_of, check_names, node_of
+from keras_vit.keras_internals import call_node
+from keras_vit.taps import block_of, check_names
 
 
 def lay_windows(model, name, windows, size=None):
@@ -17,7 +18,7 @@ def lay_windows(model, name, windows, size=None):
     block = block_of(model, name)
     if "attention_" not in name or not hasattr(getattr(block, "attention", None), "places"):
         raise ValueError(f"{name!r} of {model.name} is no attention within windows")
-    size = size or node_of(model, block).arguments.args[0].shape[1:3]
+    size = size or call_node(model, block).arguments.args[0].shape[1:3]
     if None in size:
         raise ValueError(f"{model.name} takes images of any size: give size=(h, w), that of the map of {name!r}")
     places, windows = block.attention.places(tuple(size)), np.asarray(windows, "float32")

@@ -8,6 +8,7 @@ from keras_vit.layers.attention import MultiHeadAttention  # noqa: E402
 from keras_vit.layers.block import TransformerBlock  # noqa: E402
 from keras_vit.layers.convolution import EdgePadding2D, StandardisedConv2D, normalisation  # noqa: E402
 from keras_vit.layers.inputs import image_input, pair  # noqa: E402
+from keras_vit.layers.intermediates import Tappable  # noqa: E402
 from keras_vit.layers.mixing import Affine, MixerBlock  # noqa: E402
 from keras_vit.layers.mlp import Mlp  # noqa: E402
 from keras_vit.layers.padding import pad_to_multiple  # noqa: E402
@@ -36,6 +37,7 @@ __all__ = [
     "ResidualBlock",
     "RotaryPosition",
     "StandardisedConv2D",
+    "Tappable",
     "ToMap",
     "ToTokens",
     "TransformerBlock",

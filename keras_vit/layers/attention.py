@@ -3,11 +3,13 @@
 import keras
 from keras import ops
 
+from keras_vit.layers.intermediates import Tappable
+
 _QKV_BIAS = (True, False, "qv")
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class MultiHeadAttention(keras.layers.Layer):
+class MultiHeadAttention(Tappable):
     """Lets every token look at all tokens: (B, N, D) to (B, N, D).
 
     Vaswani et al. 2017 (arXiv 1706.03762), softmax(q k^T / sqrt(d)) v in `heads` heads of d =
@@ -15,8 +17,8 @@ class MultiHeadAttention(keras.layers.Layer):
     the keys without a bias, as BEiT does; `qk_norm` layer-normalises queries and keys by head.
     `dropout` acts on the matrix in training only, and costs nothing at inference.
     With `talking_heads` the heads' logits, and again their scores, are mixed linearly (Shazeer et al. 2020,
-    arXiv 2003.02436). With `queries` only so many first tokens ask, and (B, queries, D) is returned: with
-    1 the class attention of Touvron et al. 2021 (arXiv 2103.17239).
+    arXiv 2003.02436). If `queries` is set, only the first `queries` tokens act as queries, and the output is
+    (B, queries, D): with 1 the class attention of Touvron et al. 2021 (arXiv 2103.17239).
     """
 
     def __init__(
@@ -72,32 +74,26 @@ class MultiHeadAttention(keras.layers.Layer):
             self.mix_logits = self.add_weight(mix, normal, name="mix_logits")
             self.mix_scores = self.add_weight(mix, normal, name="mix_scores")
 
-    def call(self, x, bias=None, rotary=None, training=None, return_scores=False, nudge=None):
-        """Attends; with `return_scores` returns also the matrix (B, heads, N, N), before dropout.
+    intermediates = ("query", "key", "value", "attention")
+
+    def call(self, x, bias=None, rotary=None, training=None, attention_delta=None, intermediates=None):
+        """Attends; `intermediates` as in Tappable.
 
         `bias` (heads, N, N) or (B, heads, N, N) is added to the logits. `rotary` is a pair (sin, cos) of
-        (N, d) or (heads, N, d) by which neighbouring numbers of queries and keys are turned. `nudge` (B, heads,
-        N, N) is added to the matrix: given zeros, the gradient with respect to it is that of the matrix.
+        (N, d) or (heads, N, d) by which neighbouring numbers of queries and keys are turned. "query", "key" and
+        "value" are (B, heads, N, d), normalised and turned, "attention" is the matrix (B, heads, N, N) before dropout.
+        `attention_delta` of its shape is added to it: given zeros, the gradient with respect to it is the matrix's.
         """
         q, k, v = self._project(x, rotary)
+        tensors = {"query": q, "key": k, "value": v}
         fused = keras.backend.backend() != "tensorflow" and not (self.talking_heads or (training and self.dropout))
-        if return_scores or nudge is not None or not fused:
-            attended, scores = self._explicit(q, k, v, bias, training, nudge)
+        if "attention" in (intermediates or ()) or attention_delta is not None or not fused:
+            attended, tensors["attention"] = self._explicit(q, k, v, bias, training, attention_delta)
         else:  # JAX and PyTorch have fused kernels, TensorFlow has none
             bias = bias[None] if bias is not None and len(bias.shape) == 3 else bias
             attended = ops.dot_product_attention(*(ops.swapaxes(each, 1, 2) for each in (q, k, v)), bias=bias)
-        attended = self.out(self._together(attended, q))
-        return (attended, scores) if return_scores else attended
-
-    def inside(self, x, bias=None, rotary=None):
-        """Returns {"query", "key", "value", "attention", "attended"}: what `call` computes on its way, and its result.
-
-        The first three are (B, heads, N, d), as they meet, the matrix (B, heads, N, N), the result (B, N, D).
-        """
-        q, k, v = self._project(x, rotary)
-        attended, scores = self._explicit(q, k, v, bias, training=False)
-        attended = self.out(self._together(attended, q))
-        return {"query": q, "key": k, "value": v, "attention": scores, "attended": attended}
+        tensors["out"] = self.out(self._together(attended, q))
+        return self.select(tensors, intermediates)
 
     def _together(self, attended, q):
         return ops.reshape(attended, (-1, ops.shape(q)[2], self.heads * self.size))
@@ -116,7 +112,7 @@ class MultiHeadAttention(keras.layers.Layer):
             q, k = self.norm_q(q), self.norm_k(k)
         return (q, k, v) if rotary is None else (rotate(q, *rotary), rotate(k, *rotary), v)
 
-    def _explicit(self, q, k, v, bias, training, nudge=None):
+    def _explicit(self, q, k, v, bias, training, delta):
         """Returns the attended values (B, N, heads, d) and the matrix that weighed them."""
         logits = ops.matmul(q * self.size**-0.5, ops.swapaxes(k, 2, 3))
         if self.talking_heads:
@@ -126,8 +122,8 @@ class MultiHeadAttention(keras.layers.Layer):
         scores = ops.cast(ops.softmax(ops.cast(logits, "float32")), self.compute_dtype)
         if self.talking_heads:
             scores = _mix(scores, self.mix_scores)
-        if nudge is not None:
-            scores = scores + ops.cast(nudge, scores.dtype)
+        if delta is not None:
+            scores = scores + ops.cast(delta, scores.dtype)
         attended = ops.matmul(self.drop(scores, training=training), v)
         return ops.swapaxes(attended, 1, 2), scores
 

@@ -4,19 +4,20 @@ import keras
 from keras import ops
 
 from keras_vit.layers.attention import MultiHeadAttention
+from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.mlp import Mlp
 from keras_vit.layers.residual import DropPath, LayerScale
 from keras_vit.layers.window import WindowAttention
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Tappable):
     """Adds pre-normed attention, then a pre-normed MLP: (B, N, D) to (B, N, D).
 
     Dosovitskiy et al. 2021 (arXiv 2010.11929), equations 2 and 3. `hidden` is the width of the MLP;
     `layer_scale` the value at which each branch's LayerScale begins, None for no LayerScale;
     `drop_path` the share of samples that skip a branch in training. `talking_heads` and `queries` are those
-    of MultiHeadAttention; with `queries` only so many first tokens change, and the rest are only read.
+    of MultiHeadAttention; if `queries` is set, only the first `queries` tokens change, and the others are only read.
     With a `window` the block takes a map (B, h, w, D), and `window`, `shift` and `padding` are those of
     WindowAttention.
     """
@@ -71,40 +72,36 @@ class TransformerBlock(keras.layers.Layer):
         for scale in filter(None, (self.scale1, self.scale2)):
             scale.build(shape)
 
-    def call(self, x, bias=None, rotary=None, training=None, nudge=None):
-        options = {"bias": bias, "rotary": rotary, "training": training, "nudge": nudge}
-        attended = self.attention(self.norm1(x), **options)
-        x, read = (x, None) if self.queries is None else (x[:, : self.queries], x[:, self.queries :])
-        x = x + self._branch(self.drop(attended, training=training), self.scale1, self.drop_path1, training)
-        widened = self.mlp(self.norm2(x), training=training)
-        x = x + self._branch(widened, self.scale2, self.drop_path2, training)
-        return x if read is None else ops.concatenate([x, read], axis=1)
-
-    parts = (
+    intermediates = (
         "norm1", "query", "key", "value", "attention", "attended", "branch1", "residual", "norm2", "mlp", "branch2",
     )  # fmt: skip
-    # {name: (what skips the branch, what it adds)}, both of `parts`; None is the block's input
     branches = {"attention": (None, "branch1"), "mlp": ("residual", "branch2")}
 
-    def inside(self, x, bias=None, rotary=None):
-        """Returns {name: tensor} of `parts`, what this block computes on the way from its input `x` to its output.
+    def call(self, x, bias=None, rotary=None, training=None, attention_delta=None, intermediates=None):
+        """Computes the output; `bias`, `rotary` and `attention_delta` are those of the attention.
 
-        "query" to "attended" are those of the attention's `inside`, "branch1" is what its LayerScale makes of it,
-        "residual" the sum with `x`, "mlp" the hidden activations of the MLP, and "branch2" what is added in the end.
-        With `queries`, what follows the attention holds only these tokens.
+        With `intermediates`, as in Tappable, "query" to "attention" are those of the attention and "attended" is its
+        output, "branch1" is what is added to `x`, "residual" the sum, "mlp" the activations of the MLP (B, N, hidden),
+        and "branch2" what is added in the end. With `queries`, what follows the attention holds only these tokens.
         """
         norm1 = self.norm1(x)
-        found = self.attention.inside(norm1, bias, rotary)
-        x = x if self.queries is None else x[:, : self.queries]
-        branch1 = self._branch(found["attended"], self.scale1, self.drop_path1, False)
+        asked = [name for name in self.attention.intermediates if name in (intermediates or ())]
+        options = {"bias": bias, "rotary": rotary, "training": training, "attention_delta": attention_delta}
+        tensors = self.attention(norm1, intermediates=asked, **options)
+        attended = tensors.pop("out")
+        x, read = (x, None) if self.queries is None else (x[:, : self.queries], x[:, self.queries :])
+        branch1 = self._branch(self.drop(attended, training=training), self.scale1, self.drop_path1, training)
         residual = x + branch1
         norm2 = self.norm2(residual)
-        widened = self.mlp.widened(norm2)
-        branch2 = self._branch(self.mlp.fc2(widened), self.scale2, self.drop_path2, False)
-        return {
-            **found, "norm1": norm1, "branch1": branch1, "residual": residual, "norm2": norm2, "mlp": widened,
-            "branch2": branch2,
+        mlp = self.mlp(norm2, training=training, intermediates=["activations"])
+        branch2 = self._branch(mlp["out"], self.scale2, self.drop_path2, training)
+        out = residual + branch2
+        tensors |= {
+            "norm1": norm1, "attended": attended, "branch1": branch1, "residual": residual, "norm2": norm2,
+            "mlp": mlp["activations"], "branch2": branch2,
+            "out": out if read is None else ops.concatenate([out, read], axis=1),
         }  # fmt: skip
+        return self.select(tensors, intermediates)
 
     def compute_output_shape(self, shape):
         return shape

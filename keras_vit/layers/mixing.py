@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.mlp import Mlp
 from keras_vit.layers.residual import DropPath, LayerScale
 
@@ -25,7 +26,7 @@ class Affine(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class MixerBlock(keras.layers.Layer):
+class MixerBlock(Tappable):
     """Adds a mix of the tokens, channel by channel, then an MLP, token by token: (B, N, D) to (B, N, D).
 
     Tolstikhin et al. 2021 (arXiv 2105.01601), whose tokens an MLP of width `token_hidden` mixes; with
@@ -74,38 +75,32 @@ class MixerBlock(keras.layers.Layer):
             if part is not None:
                 part.build(shape)
 
-    def call(self, x, training=None):
-        mixed = self.tokens(ops.swapaxes(self.norm1(x), 1, 2), training=training)
-        x = x + self._branch(ops.swapaxes(mixed, 1, 2), self.scale1, self.drop_path1, training)
-        return x + self._branch(self.mlp(self.norm2(x), training=training), self.scale2, self.drop_path2, training)
-
     @property
-    def parts(self):
-        """The names of what `inside` gives; a linear layer over the tokens has nothing hidden."""
-        hidden = () if self.token_hidden is None else ("token_mlp",)
-        return ("norm1", *hidden, "branch1", "residual", "norm2", "mlp", "branch2")
+    def intermediates(self):
+        """The names that `call` knows; a linear layer over the tokens has no activations."""
+        mlp = () if self.token_hidden is None else ("token_mlp",)
+        return ("norm1", *mlp, "branch1", "residual", "norm2", "mlp", "branch2")
 
-    branches = {"tokens": (None, "branch1"), "mlp": ("residual", "branch2")}  # as in TransformerBlock
+    branches = {"tokens": (None, "branch1"), "mlp": ("residual", "branch2")}
 
-    def inside(self, x):
-        """Returns {name: tensor} of `parts`, what this block computes on the way from its input `x` to its output.
-
-        "token_mlp" (B, D, token_hidden) and "mlp" (B, N, hidden) are hidden activations, "branch1" and "branch2" what
-        is added.
-        """
+    def call(self, x, training=None, intermediates=None):
+        """Computes the output; `intermediates` as in TransformerBlock, where "token_mlp" is (B, D, token_hidden)."""
         norm1 = self.norm1(x)
         turned = ops.swapaxes(norm1, 1, 2)
-        mixed = ops.swapaxes(self.tokens(turned), 1, 2)
-        branch1 = self._branch(mixed, self.scale1, self.drop_path1, False)
+        if self.token_hidden is None:
+            tokens = {"out": self.tokens(turned, training=training)}
+        else:
+            tokens = self.tokens(turned, training=training, intermediates=["activations"])
+        branch1 = self._branch(ops.swapaxes(tokens["out"], 1, 2), self.scale1, self.drop_path1, training)
         residual = x + branch1
         norm2 = self.norm2(residual)
-        widened = self.mlp.widened(norm2)
-        branch2 = self._branch(self.mlp.fc2(widened), self.scale2, self.drop_path2, False)
-        found = {
-            "norm1": norm1, "branch1": branch1, "residual": residual, "norm2": norm2, "mlp": widened,
-            "branch2": branch2,
+        mlp = self.mlp(norm2, training=training, intermediates=["activations"])
+        branch2 = self._branch(mlp["out"], self.scale2, self.drop_path2, training)
+        tensors = {
+            "norm1": norm1, "token_mlp": tokens.get("activations"), "branch1": branch1, "residual": residual,
+            "norm2": norm2, "mlp": mlp["activations"], "branch2": branch2, "out": residual + branch2,
         }  # fmt: skip
-        return found if self.token_hidden is None else {**found, "token_mlp": self.tokens.widened(turned)}
+        return self.select(tensors, intermediates)
 
     def compute_output_shape(self, shape):
         return shape

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from keras_vit.layers.intermediates import Tappable
+
 
 @keras.saving.register_keras_serializable("keras_vit")
-class Mlp(keras.layers.Layer):
+class Mlp(Tappable):
     """Widens to `hidden`, activates, and comes back: (..., D) to (..., D).
 
     `activation` is a Keras activation ("gelu" is the exact one) or "swiglu": the first of two widened
@@ -29,17 +31,17 @@ class Mlp(keras.layers.Layer):
         self.fc2.build((*shape[:-1], self.hidden))
         self.drop = keras.layers.Dropout(self.dropout, name="drop", dtype=self.dtype_policy)
 
-    def call(self, x, training=None):
-        x = self.drop(self.widened(x), training=training)
-        return self.drop(self.fc2(x), training=training)
+    intermediates = ("activations",)
 
-    def widened(self, x):
-        """Returns the hidden numbers, activated: (..., D) to (..., hidden)."""
-        x = self.fc1(x)
+    def call(self, x, training=None, intermediates=None):
+        """Computes the output; `intermediates` as in Tappable, where "activations" are (..., hidden)."""
         if self.gated:
-            gate, x = ops.split(x, 2, axis=-1)
-            return self.activate(gate) * x
-        return self.activate(x)
+            gate, values = ops.split(self.fc1(x), 2, axis=-1)
+            activations = self.activate(gate) * values
+        else:
+            activations = self.activate(self.fc1(x))
+        x = self.fc2(self.drop(activations, training=training))
+        return self.select({"activations": activations, "out": self.drop(x, training=training)}, intermediates)
 
     def compute_output_shape(self, shape):
         return shape

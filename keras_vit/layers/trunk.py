@@ -3,11 +3,12 @@
 import keras
 
 from keras_vit.layers.convolution import EdgePadding2D, convolution, normalisation
+from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.residual import DropPath
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class ResidualBlock(keras.layers.Layer):
+class ResidualBlock(Tappable):
     """Adds convolutions of a map to the map: (B, h, w, C) to (B, h / stride, w / stride, D), sizes rounded up.
 
     D is `width`, or 4 * `width` for a bottleneck, whose stride sits on its 3x3 convolution. Where the
@@ -60,22 +61,27 @@ class ResidualBlock(keras.layers.Layer):
             self.carried += self._convolution(out, 1, self.stride, "shortcut")
             if not self.preactivation:
                 self.carried.append(self._normalisation("shortcut_norm"))
-        for parts in (self.start, self.branch, self.carried):
+        for layers in (self.start, self.branch, self.carried):
             now = shape
-            for part in parts:
-                part.build(now)
-                now = part.compute_output_shape(now)
+            for layer in layers:
+                layer.build(now)
+                now = layer.compute_output_shape(now)
         self.drop_path.build(self.compute_output_shape(shape))
 
-    def call(self, x, training=None):
-        started = _run(self.start, x, training)
-        carried = _run(self.carried, started, training) if self.carried else x
-        both = carried + self.drop_path(_run(self.branch, started, training), training=training)
-        return both if self.preactivation else self.relu(both)
+    def call(self, x, training=None, intermediates=None):
+        """Computes the output; `intermediates`, as in Tappable, are the maps that the layers of the branch give.
+
+        "carried" is what the branch is added to: `x`, or where the shapes differ its convolution.
+        """
+        maps = {}
+        started = _run(self.start, x, training, maps)
+        maps["carried"] = _run(self.carried, started, training, {}) if self.carried else x
+        both = maps["carried"] + self.drop_path(_run(self.branch, started, training, maps), training=training)
+        return self.select({**maps, "out": both if self.preactivation else self.relu(both)}, intermediates)
 
     @property
-    def parts(self):
-        """The names of what `inside` gives."""
+    def intermediates(self):
+        """The names that `call` knows."""
         count = 3 if self.bottleneck else 2
         return (*(f"{what}{i}" for i in range(1, count + 1) for what in ("conv", "norm")), "carried")
 
@@ -83,17 +89,6 @@ class ResidualBlock(keras.layers.Layer):
     def branches(self):
         """As in TransformerBlock."""
         return {"convolution": ("carried", self.branch[-1].name)}
-
-    def inside(self, x):
-        """Returns {name: map} of `parts`, the convolutions and normalisations of the branch of input `x`.
-
-        "carried" is what the branch is added to: `x`, or where the shapes differ its convolution.
-        """
-        found = {"carried": _run(self.carried, _run(self.start, x, False), False) if self.carried else x}
-        for part in (*self.start, *self.branch):
-            x = _run([part], x, False)
-            found[part.name] = x
-        return {name: found[name] for name in self.parts}
 
     def compute_output_shape(self, shape):
         size = [None if side is None else -(-side // self.stride) for side in shape[1:3]]
@@ -107,9 +102,11 @@ class ResidualBlock(keras.layers.Layer):
         return normalisation(name, self.groups, dtype=self.dtype_policy)
 
 
-def _run(parts, x, training):
-    for part in parts:
-        x = part(x, training=training) if isinstance(part, keras.layers.BatchNormalization) else part(x)
+def _run(layers, x, training, maps):
+    """Returns what `layers` make of `x`, one after the other, and keeps in `maps` what each gives, by its name."""
+    for layer in layers:
+        x = layer(x, training=training) if isinstance(layer, keras.layers.BatchNormalization) else layer(x)
+        maps[layer.name] = x
     return x
 
 
@@ -123,9 +120,9 @@ def residual_trunk(
     "zeros" or "edge" on all sides, or "same" for TensorFlow's there and in all convolutions. `drop_path` is that
     of the last block; it grows linearly from 0.
     """
-    inside = "same" if padding == "same" else "even"
+    within = "same" if padding == "same" else "even"
     x = images
-    for part in convolution(width, 7, 2, "embed", inside, groups is not None):
+    for part in convolution(width, 7, 2, "embed", within, groups is not None):
         x = part(x)
     if not preactivation:
         x = normalisation("embed_norm", groups)(x)
@@ -138,7 +135,7 @@ def residual_trunk(
         for j in range(count):
             stride, drop = 2 if i and not j else 1, drop_path * (sum(blocks[:i]) + j) / last
             name = f"stage_{i}_block_{j}"
-            x = ResidualBlock(width * 2**i, stride, bottleneck, preactivation, groups, inside, drop, name=name)(x)
+            x = ResidualBlock(width * 2**i, stride, bottleneck, preactivation, groups, within, drop, name=name)(x)
         x = features[f"stage_{i}"] = keras.layers.Identity(name=f"stage_{i}")(x)
     return x, features
 

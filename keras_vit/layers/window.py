@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_vit.layers.attention import MultiHeadAttention
 from keras_vit.layers.inputs import pair
+from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.padding import pad_to_multiple
 from keras_vit.layers.relative import RelativePositionBias
 
@@ -13,7 +14,7 @@ _APART = -100.0  # added to a logit where two cells may not see each other, as i
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class WindowAttention(keras.layers.Layer):
+class WindowAttention(Tappable):
     """Lets the cells of each window look at one another, biased by their distance: (B, h, w, D) to (B, h, w, D).
 
     Liu et al. 2021 (arXiv 2103.14030). With `shift` the windows stand half a window further down and right;
@@ -59,30 +60,24 @@ class WindowAttention(keras.layers.Layer):
         self.bias.build()
         self.within.build((None, window[0] * window[1], shape[-1]))
 
-    def call(self, x, bias=None, rotary=None, training=None, return_scores=False, nudge=None):
-        """Attends; with `return_scores` returns also the matrices (B * windows, heads, N, N), image by image, by rows.
+    intermediates = MultiHeadAttention.intermediates
 
-        `bias`, `rotary` and `nudge` are those of MultiHeadAttention for the N cells of a window; `bias` comes on top
-        of the learned one.
+    def call(self, x, bias=None, rotary=None, training=None, attention_delta=None, intermediates=None):
+        """Attends; `bias` and `rotary` are those of MultiHeadAttention for the N cells of a window.
+
+        `bias` comes on top of the learned one. `intermediates` are those of MultiHeadAttention, window by window
+        behind the batch: "attention" is (B, windows, heads, N, N), as is `attention_delta`. The windows come row by
+        row: `places` says which cells they hold.
         """
         cells, learned, window, shift, full = self._windows(x, bias)
-        options = {"rotary": rotary, "training": training, "nudge": nudge}
-        attended = self.within(cells, bias=learned, return_scores=return_scores, **options)
-        attended, scores = attended if return_scores else (attended, None)
-        attended = self._restored(_join(attended, window, full), ops.shape(x)[1:3], shift)
-        return (attended, scores) if return_scores else attended
-
-    def inside(self, x, bias=None, rotary=None):
-        """Returns what MultiHeadAttention's `inside` does, window by window behind the batch; "attended" is a map.
-
-        The matrices are (B, windows, heads, N, N), by rows of windows: `places` says which cells these are.
-        """
-        cells, learned, window, shift, full = self._windows(x, bias)
-        found = self.within.inside(cells, learned, rotary)
-        attended = self._restored(_join(found.pop("attended"), window, full), ops.shape(x)[1:3], shift)
+        if attention_delta is not None:
+            attention_delta = ops.reshape(attention_delta, (-1, *attention_delta.shape[2:]))
+        options = {"rotary": rotary, "training": training, "attention_delta": attention_delta}
+        tensors = self.within(cells, bias=learned, intermediates=intermediates or (), **options)
+        out = self._restored(_join(tensors.pop("out"), window, full), ops.shape(x)[1:3], shift)
         windows = (full[0] // window[0]) * (full[1] // window[1])
-        found = {key: ops.reshape(each, (-1, windows, *ops.shape(each)[1:])) for key, each in found.items()}
-        return {**found, "attended": attended}
+        tensors = {name: ops.reshape(each, (-1, windows, *ops.shape(each)[1:])) for name, each in tensors.items()}
+        return self.select({**tensors, "out": out}, intermediates)
 
     def places(self, size):
         """Returns which cell of a map of `size` (h, w) each cell of each window is, (windows, N): row * w + column.

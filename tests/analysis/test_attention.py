@@ -257,8 +257,8 @@ def test_gradient_of_swin_falls_on_what_the_class_reads():
     matrix = taps(model, images, ["stage_0_attention_0"])["stage_0_attention_0"][0, 0]
     after = keras.Model(model.get_layer("stage_0").input, model.output)
     step = 1e-2
-    nudges = np.concatenate([np.eye(162), -np.eye(162)]).reshape(-1, 2, 9, 9).astype("float32") * step
-    y = np.asarray(after(block(np.repeat(x, 324, 0), nudge=nudges)), "float64")[:, 3]
+    deltas = np.concatenate([np.eye(162), -np.eye(162)]).reshape(-1, 1, 2, 9, 9).astype("float32") * step
+    y = np.asarray(after(block(np.repeat(x, 324, 0), attention_delta=deltas)), "float64")[:, 3]
     slope = ((y[:162] - y[162:]) / (2 * step)).reshape(2, 9, 9)
     expected = np.maximum(slope * matrix, 0).mean(0).mean(0)
     got = analysis.attention(model, images, "gradient", target=3)

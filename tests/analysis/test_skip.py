@@ -8,7 +8,9 @@ import pytest
 
 import keras_vit
 from keras_vit.analysis import save_skip_ratios, skip_picture, skip_ratio
-from keras_vit.taps import node_of, tap
+from keras_vit.keras_internals import call_node
+from keras_vit.layers import Tappable
+from keras_vit.taps import tap
 from keras_vit.testing import small
 
 
@@ -56,12 +58,12 @@ ADDING = ["beit", "cait", "convmixer", "convnext", "deit3", "dinov2", "mixer", "
 def test_what_skips_and_what_is_added_make_the_block(family):
     model = small(family)
     images = images_for(model, 2)
-    blocks = [layer for layer in model.layers if hasattr(layer, "branches")]
+    blocks = [layer for layer in model.layers if isinstance(layer, Tappable) and layer.branches]
     got = skip_ratio(model, images)
     assert list(got) == [block.name for block in blocks]
     for block in blocks:
-        called = node_of(model, block)
-        given, out = values(model, images, called.arguments.args[0], called.output_tensors[0])
+        called = call_node(model, block)
+        given, out = values(model, images, called.arguments.args[0], called.outputs[0])
         names = [block.name.replace("block_", f"{part}_") for pair in block.branches.values() for part in pair if part]
         sums = {"attention": "residual", "tokens": "residual", "mlp": None, "convolution": None}
         taps = tap(model, list({*names, *([] if "mlp" not in block.branches else [after(block, "residual")])}))(images)

@@ -40,7 +40,7 @@ def _mixed(x, weights):
 def test_talking_heads_equal_their_equations(rng):
     attention = layers.MultiHeadAttention(_HEADS, talking_heads=True, name="attention")
     w, x = _random(attention, rng), rng.normal(size=(2, _TOKENS, _WIDTH))
-    out, scores = (keras.ops.convert_to_numpy(each) for each in attention(x, return_scores=True))
+    out, scores = map(keras.ops.convert_to_numpy, attention(x, intermediates=["attention"]).values())
     for image, got, matrix in zip(x, out, scores, strict=True):
         q, k, v = _heads(image, w)
         logits = _mixed(q @ k.transpose(0, 2, 1) / (_WIDTH / _HEADS) ** 0.5, w["mix_logits"])
@@ -54,7 +54,7 @@ def test_talking_heads_equal_their_equations(rng):
 def test_first_tokens_alone_ask(rng, queries):
     attention = layers.MultiHeadAttention(_HEADS, queries=queries, name="attention")
     w, x = _random(attention, rng), rng.normal(size=(2, _TOKENS, _WIDTH))
-    out, scores = (keras.ops.convert_to_numpy(each) for each in attention(x, return_scores=True))
+    out, scores = map(keras.ops.convert_to_numpy, attention(x, intermediates=["attention"]).values())
     assert scores.shape == (2, _HEADS, queries, _TOKENS)
     for image, got in zip(x, out, strict=True):
         q, k, v = _heads(image, w)

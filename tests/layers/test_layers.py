@@ -129,9 +129,9 @@ def test_attention_is_what_the_paper_says(rng, qkv_bias, head_width):
     x = rng.normal(size=(B, N, D))
     expected, scores = attend(x, weights_of(layer), HEADS)
     close(layer(x), expected)
-    got, matrix = layer(x, return_scores=True)
-    close(got, expected)
-    close(matrix, scores)
+    got = layer(x, intermediates=["attention"])
+    close(got["out"], expected)
+    close(got["attention"], scores)
 
 
 def test_attention_without_key_bias_has_no_weight_for_it():
@@ -175,9 +175,9 @@ def test_attention_dropout_acts_in_training_only(rng):
     x = rng.normal(size=(B, N, D)).astype("float32")
     expected, scores = attend(x, weights_of(layer), HEADS)
     close(layer(x, training=False), expected)
-    trained, matrix = layer(x, training=True, return_scores=True)
-    close(matrix, scores)
-    assert np.abs(np.asarray(trained) - expected).max() > 1e-3
+    trained = layer(x, training=True, intermediates=["attention"])
+    close(trained["attention"], scores)
+    assert np.abs(np.asarray(trained["out"]) - expected).max() > 1e-3
 
 
 def test_width_that_the_heads_cannot_share_is_refused():
@@ -232,7 +232,22 @@ def test_block_is_equations_2_and_3_of_the_vit_paper(rng, layer_scale):
     hidden = gelu(layer_norm(y, w["norm2/gamma"], w["norm2/beta"]) @ w["mlp/fc1/kernel"] + w["mlp/fc1/bias"])
     expected = y + (hidden @ w["mlp/fc2/kernel"] + w["mlp/fc2/bias"]) * w.get("scale2/gamma", 1)
     close(layer(x), expected)
-    close(layer.inside(x.astype("float32"))["attention"], scores)
+    got = layer(x, intermediates=["attention", "residual", "mlp"])
+    for name, each in {"out": expected, "attention": scores, "residual": y, "mlp": hidden}.items():
+        close(got[name], each)
+
+
+def test_unknown_intermediate_is_refused():
+    layer = ready(layers.TransformerBlock(HEADS, HIDDEN, name="block"), (B, N, D))
+    with pytest.raises(ValueError, match="block has no intermediate 'scores'; it has norm1, query, .*, branch2"):
+        layer(np.zeros((B, N, D)), intermediates=["scores"])
+
+
+def test_intermediates_of_symbols_have_the_shapes_of_those_of_numbers():
+    layer = layers.TransformerBlock(HEADS, HIDDEN)
+    symbols = layer(keras.Input((N, D), batch_size=B), intermediates=layer.intermediates)
+    tensors = layer(np.zeros((B, N, D)), intermediates=layer.intermediates)
+    assert {name: each.shape for name, each in symbols.items()} == {k: tuple(v.shape) for k, v in tensors.items()}
 
 
 def test_block_drops_paths_in_training_only(rng):

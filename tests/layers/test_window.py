@@ -97,8 +97,8 @@ def test_a_further_bias_is_added_to_the_logits(rng):
     layer, x = _layer((6, 10), shift=True), rng.normal(size=(2, 6, 10, _WIDTH)).astype("float32")
     onto_first = np.zeros((_HEADS, 15, 15), "float32")
     onto_first[:, :, 0] = 1e3
-    _, scores = layer(x, bias=onto_first, return_scores=True)
-    assert scores.shape == (8, _HEADS, 15, 15)
+    scores = layer(x, bias=onto_first, intermediates=["attention"])["attention"]
+    assert scores.shape == (2, 4, _HEADS, 15, 15)
     np.testing.assert_allclose(np.array(scores)[..., 0], 1.0, atol=1e-6)
 
 
@@ -106,13 +106,13 @@ def test_block_gives_the_matrix_of_each_window(rng):
     block = layers.TransformerBlock(_HEADS, 8, window=_WINDOW, shift=True, name="block")
     x = rng.normal(size=(2, 7, 11, _WIDTH)).astype("float32")
     block(x)
-    scores = np.array(randomise(block).inside(x)["attention"])
+    scores = np.array(randomise(block)(x, intermediates=["attention"])["attention"])
     assert scores.shape == (2, 3 * 3, _HEADS, 15, 15)
     scores = scores.reshape(-1, _HEADS, 15, 15)
     np.testing.assert_allclose(scores.sum(-1), 1.0, atol=1e-5)
     assert (scores[4, :, :, :] > 1e-6).all()  # the window in the middle has no border
     assert (scores[8] < 1e-6).any()
-    alone = np.array(block.inside(x[1:])["attention"])
+    alone = np.array(block(x[1:], intermediates=["attention"])["attention"])
     np.testing.assert_allclose(scores[9:], alone[0], atol=1e-5)
 
 

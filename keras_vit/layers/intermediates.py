@@ -1,0 +1,38 @@
+"""Layers that also give what they compute on the way to their output."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+
+class Tappable(keras.layers.Layer):
+    """The base of layers whose `call` takes `intermediates`, names of tensors on the way to the output.
+
+    A subclass lists in `intermediates` the names that it knows, and ends its `call` with `select`: with
+    `intermediates=None` a call returns the output, with a sequence of names {"out": output, name: tensor}, from the
+    same computation. Where such a layer is called "block_3" in a model, its intermediate "mlp" is the tap "mlp_3".
+    A residual layer lists its `branches` too.
+    """
+
+    intermediates: tuple[str, ...] = ()
+    # {name: (what skips the branch, what it adds)} of a residual layer, both intermediates; None is the layer's input
+    branches: Mapping[str, tuple[str | None, str]] = {}
+
+    def select(self, tensors: Mapping[str, Any], intermediates: Sequence[str] | None) -> Any:
+        """Returns "out" of `tensors`, or with `intermediates` a dict of it and of these.
+
+        Raises ValueError for a name that isn't among `tensors`.
+        """
+        if intermediates is None:
+            return tensors["out"]
+        for name in intermediates:
+            if name not in self.intermediates:
+                raise ValueError(f"{self.name} has no intermediate {name!r}; it has {', '.join(self.intermediates)}")
+        return {name: tensors[name] for name in ("out", *intermediates)}
+
+    def compute_output_spec(self, *args, intermediates=None, **kwargs):
+        if intermediates is None:
+            return super().compute_output_spec(*args, **kwargs)
+        # compute_output_shape knows the shape of the output alone; those of the others are found by tracing `call`
+        return keras.Operation.compute_output_spec(self, *args, intermediates=intermediates, **kwargs)
