@@ -25,14 +25,14 @@ import numpy as np
 
 import keras_vit
 from keras_vit import backend, data, files, models
-from keras_vit.comparison import insides, layers, outcomes, robustness
-from keras_vit.comparison.networks import networks
-from keras_vit.comparison.report import write_markdown, write_report
-from keras_vit.comparison.study import Contestant, Run, Study
-from keras_vit.comparison.trainings import train_all
 from keras_vit.data import preparing
 from keras_vit.data.skipping import decode_or_skip
 from keras_vit.recipes import train_classifier
+from keras_vit.studies.networks import insides, layers, outcomes, robustness
+from keras_vit.studies.networks.networks import networks
+from keras_vit.studies.networks.study import Contestant, Run, Study
+from keras_vit.studies.networks.trainings import train_all
+from keras_vit.studies.report import write_markdown, write_report
 from keras_vit.training import command_line
 from keras_vit.training.runs import provenance
 from keras_vit.training.runs.folder import RunFolder

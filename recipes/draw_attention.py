@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit import analysis
-from keras_vit.comparison.charts import gallery_picture
-from keras_vit.comparison.study import probabilities
+from keras_vit.pictures.charts import gallery_picture
+from keras_vit.studies.networks.study import probabilities
 from keras_vit.tasks.classifier import trained
 from keras_vit.training import command_line
 

@@ -18,7 +18,15 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import analysis, backend, layers, registry
-from keras_vit.analysis import pictures_diagrams, pictures_maps, pictures_tokens
+from keras_vit.pictures.diagrams import block_diagram, hybrid_diagram
+from keras_vit.pictures.maps import (
+    convolution_picture,
+    feature_maps_picture,
+    looks_picture,
+    receptive_fields_picture,
+    weights_picture,
+)
+from keras_vit.pictures.tokens import attention_steps_picture, heads_picture, patches_picture, positions_picture
 from keras_vit.taps import tap
 from keras_vit.training import command_line
 
@@ -117,7 +125,7 @@ class Lesson:
 def neuron(lesson, path):
     """Draws the weights of the ten neurons of a linear classifier."""
     weights = lesson.linear.get_layer("head").get_weights()[0]
-    pictures_maps.weights_picture(path, weights.T.reshape(10, 8, 8), [f"digit {digit}" for digit in range(10)])
+    weights_picture(path, weights.T.reshape(10, 8, 8), [f"digit {digit}" for digit in range(10)])
 
 
 def convolution(lesson, path):
@@ -130,16 +138,14 @@ def convolution(lesson, path):
     layer.build((None, None, None, 1))
     layer.set_weights([kernels.transpose(1, 2, 0)[:, :, None]])
     maps = np.asarray(layer(grey[None, ..., None]))[0].transpose(2, 0, 1)
-    pictures_maps.convolution_picture(path, grey, kernels, maps, ["blur", "vertical edges", "horizontal edges"])
+    convolution_picture(path, grey, kernels, maps, ["blur", "vertical edges", "horizontal edges"])
 
 
 def feature_maps(lesson, path):
     """Draws the kernels of the first convolution of the trained CNN, and its maps of a digit."""
     kernels = lesson.cnn.get_layer("embed").get_weights()[0]
     maps = np.asarray(tap(lesson.cnn, "embed")(lesson.digit(5))["embed"])[0]
-    pictures_maps.feature_maps_picture(
-        path, lesson.digit(5)[0], kernels[:, :, 0].transpose(2, 0, 1), maps.transpose(2, 0, 1)
-    )
+    feature_maps_picture(path, lesson.digit(5)[0], kernels[:, :, 0].transpose(2, 0, 1), maps.transpose(2, 0, 1))
 
 
 def receptive_field(lesson, path):
@@ -155,32 +161,32 @@ def receptive_field(lesson, path):
         middles = [tf.reduce_sum(found[name][0, _half(found[name], 1), _half(found[name], 2)]) for name in stages]
     slopes = [np.abs(tape.gradient(middle, pixels)[0]).sum(axis=2) for middle in middles]
     titles = [f"stage {i}" for i in range(4)]
-    pictures_maps.receptive_fields_picture(path, photo.mean(axis=2), slopes, titles)
+    receptive_fields_picture(path, photo.mean(axis=2), slopes, titles)
 
 
 def attention(lesson, path):
     """Draws the three lines of attention, of one head of the trained ViT on a digit."""
     found = tap(lesson.vit, ["query_0", "key_0", "value_0"])(lesson.digit(3))
     q, k, v = (np.asarray(found[name])[0, 0] for name in ("query_0", "key_0", "value_0"))
-    pictures_tokens.attention_steps_picture(path, q, k, v)
+    attention_steps_picture(path, q, k, v)
 
 
 def patches(lesson, path):
     """Draws a photograph as patches and as a sequence."""
     photo = lesson.photograph("flower.jpg")
     small = np.asarray(keras.ops.image.resize(photo, (96, 96), antialias=True)).clip(0, 1)
-    pictures_tokens.patches_picture(path, small, 24)
+    patches_picture(path, small, 24)
 
 
 def positions(lesson, path):
     """Draws how similar the positions are that the ViT has learned."""
-    pictures_tokens.positions_picture(path, lesson.vit.get_layer("position").get_weights()[0])
+    positions_picture(path, lesson.vit.get_layer("position").get_weights()[0])
 
 
 def block(lesson, path):
     """Draws the data flow of a block of ViT-B/16."""
     c = _config("vit-b16")
-    pictures_diagrams.block_diagram(path, 1 + (c.image_size // c.patch) ** 2, c.width, c.heads, c.hidden)
+    block_diagram(path, 1 + (c.image_size // c.patch) ** 2, c.width, c.heads, c.hidden)
 
 
 def heads(lesson, path):
@@ -194,7 +200,7 @@ def heads(lesson, path):
         product = (0.5 * matrix + 0.5 * np.eye(tokens)) @ product
         rolled.append((product[0, 1:] / product[0, 1:].sum()).reshape(side, side))
     maps = matrices[:, :, 0, 1:].reshape(VIT["depth"], VIT["heads"], side, side)
-    pictures_tokens.heads_picture(path, lesson.digit(8)[0], maps, np.stack(rolled))
+    heads_picture(path, lesson.digit(8)[0], maps, np.stack(rolled))
 
 
 def looks(lesson, path):
@@ -204,7 +210,8 @@ def looks(lesson, path):
         "CNN\nGrad-CAM": analysis.attention(lesson.cnn, images, "gradcam"),
         "ViT\nrollout": analysis.attention(lesson.vit, images, "rollout"),
     }
-    pictures_maps.looks_picture(path, images, seen, [str(label) for label in range(10)])
+    seen = {name: analysis.resize_maps(maps, images.shape[1:3]) for name, maps in seen.items()}
+    looks_picture(path, images, seen, [str(label) for label in range(10)])
 
 
 def cka(lesson, path):
@@ -223,9 +230,7 @@ def hybrid(lesson, path):
     assert stride == plain.patch and (c.width, c.depth) == (plain.width, plain.depth)
     channels = 64 * 4 * 2 ** (len(c.trunk) - 1)
     tokens = 1 + (c.image_size // stride) ** 2
-    pictures_diagrams.hybrid_diagram(
-        path, c.image_size, stride, "ResNet-50", channels, tokens, c.width, c.depth, c.classes
-    )
+    hybrid_diagram(path, c.image_size, stride, "ResNet-50", channels, tokens, c.width, c.depth, c.classes)
 
 
 PICTURES = {

@@ -22,10 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit import analysis, data
-from keras_vit.analysis import object_report
-from keras_vit.analysis.object_pictures import mask_picture, mass_picture
 from keras_vit.files import replacing
+from keras_vit.pictures.object_mass import mask_picture, mass_picture
 from keras_vit.recipes import train_classifier
+from keras_vit.studies import object_report
 from keras_vit.taps import list_taps
 from keras_vit.training import command_line
 from keras_vit.training.command_line import KeyValues

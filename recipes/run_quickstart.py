@@ -19,7 +19,7 @@ from rich.table import Table
 
 import keras_vit
 from keras_vit import analysis, data
-from keras_vit.analysis.pictures import attention_picture
+from keras_vit.pictures.attention import attention_picture
 from keras_vit.recipes import train_classifier
 from keras_vit.tasks.classifier import preprocessing_of
 from keras_vit.training import command_line

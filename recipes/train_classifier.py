@@ -15,10 +15,12 @@ from rich import print as show
 from rich.table import Table
 
 from keras_vit import data, files, registry
+from keras_vit.pictures import confusion as confusion_picture
+from keras_vit.pictures import curves
 from keras_vit.recipes.classifier_presets import ABOUT, PRESETS
-from keras_vit.tasks import classifier, confusion, confusion_picture
+from keras_vit.tasks import classifier, confusion
 from keras_vit.tasks.classifier import preprocessing_of
-from keras_vit.training import command_line, curves, resuming
+from keras_vit.training import command_line, resuming
 from keras_vit.training.averaging import MeasureAverage
 from keras_vit.training.callbacks import StopOnNaN, quietly
 from keras_vit.training.devices import cluster, preemption, strategy
@@ -191,8 +193,9 @@ def confused(counted, source, folder, title):
         return {"omitted": f"{len(source.labels)} classes; a matrix is made of up to {confusion.MOST}"}
     matrix = counted[0].matrix
     confusion.write_csv(matrix, source.labels, folder.confusion)
-    confusion_picture.draw(matrix, source.labels, folder.confusion_picture, title)
-    return {"counts": folder.confusion.name, "most_confused": confusion.most_confused(matrix, source.labels)}
+    pairs = confusion.most_confused(matrix, source.labels)
+    confusion_picture.draw(matrix, source.labels, folder.confusion_picture, title, pairs)
+    return {"counts": folder.confusion.name, "most_confused": pairs}
 
 
 if __name__ == "__main__":

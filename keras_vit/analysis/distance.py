@@ -7,9 +7,9 @@ from keras_vit.analysis import flow
 from keras_vit.analysis.attention import NEEDS
 from keras_vit.analysis.cells import model_and_images
 from keras_vit.analysis.watching import watched
-from keras_vit.analysis.writing import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.keras_internals import call_node
 from keras_vit.layers import PatchEmbed
+from keras_vit.pictures.figure import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.taps import reduced
 
 

@@ -8,7 +8,7 @@ from keras import ops
 from keras_vit.analysis.cells import cells_of, last_block, model_and_images
 from keras_vit.analysis.cka import MinibatchCKA
 from keras_vit.analysis.watching import watched
-from keras_vit.analysis.writing import VERMILION, new_figure, write_csv, write_figure
+from keras_vit.pictures.figure import VERMILION, new_figure, write_csv, write_figure
 from keras_vit.taps import check_names, tap
 
 

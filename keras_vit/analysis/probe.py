@@ -6,8 +6,8 @@ from keras import ops
 from keras_vit import backend
 from keras_vit.analysis.cells import cells_of, check_images, layers_before_head
 from keras_vit.analysis.watching import watched
-from keras_vit.analysis.writing import PALETTE, new_figure, write_csv, write_figure
 from keras_vit.models import model_of
+from keras_vit.pictures.figure import PALETTE, new_figure, write_csv, write_figure
 from keras_vit.taps import reduced
 
 POOLS = ("mean", "token")

@@ -6,7 +6,7 @@ from keras import ops
 from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.gradients import pullback
 from keras_vit.analysis.watching import watched
-from keras_vit.analysis.writing import new_figure, write_csv, write_figure
+from keras_vit.pictures.figure import new_figure, write_csv, write_figure
 from keras_vit.taps import check_names, tap
 
 

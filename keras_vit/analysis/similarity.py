@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_vit.analysis.writing import PALETTE, new_figure, write_csv, write_figure
+from keras_vit.pictures.figure import PALETTE, new_figure, write_csv, write_figure
 
 
 @dataclasses.dataclass(frozen=True)

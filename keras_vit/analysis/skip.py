@@ -9,9 +9,9 @@ from keras import ops
 from keras_vit.analysis import flow
 from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.watching import watched
-from keras_vit.analysis.writing import PALETTE, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.keras_internals import call_node, walk
 from keras_vit.layers import Tappable
+from keras_vit.pictures.figure import PALETTE, label_blocks, new_figure, write_csv, write_figure
 
 
 @dataclasses.dataclass(frozen=True)

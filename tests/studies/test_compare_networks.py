@@ -12,8 +12,8 @@ import pytest
 from kit import browser
 
 from keras_vit import models
-from keras_vit.comparison.networks import networks
 from keras_vit.recipes import compare_networks as recipe
+from keras_vit.studies.networks.networks import networks
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from kit import browser
 from PIL import Image
 
-from keras_vit.comparison.report import Picture, Section, Table, write_markdown, write_report
+from keras_vit.studies.report import Picture, Section, Table, write_markdown, write_report
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 NASTY = '<script>alert("1 & 2")</script>'

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kit.side_by_side import note, refuse, trainings
 
-from keras_vit.comparison.trainings import train_all
+from keras_vit.studies.networks.trainings import train_all
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def test_sigterm_ends_the_trainings_too(tmp_path):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "from kit.side_by_side import trainings, wait\n"
-        "from keras_vit.comparison.trainings import train_all\n"
+        "from keras_vit.studies.networks.trainings import train_all\n"
         "train_all(wait, trainings(Path(sys.argv[2]), 2), processes=2)"
     )
     running = subprocess.Popen([sys.executable, "-c", program, Path(__file__).parents[1], tmp_path])

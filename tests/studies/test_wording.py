@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_vit.comparison.wording import comparison, leaders, listed, ordered, two_errors
+from keras_vit.studies.wording import comparison, leaders, listed, ordered, two_errors
 
 
 @pytest.mark.parametrize(

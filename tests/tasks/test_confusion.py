@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from keras_vit.tasks import confusion, confusion_picture
+from keras_vit.pictures import confusion as confusion_picture
+from keras_vit.tasks import confusion
 
 
 def test_counts_and_balanced_accuracy_are_those_of_scikit_learn(rng):
@@ -69,7 +70,9 @@ def test_a_confusion_of_one_class_can_be_seen_however_many_there_are(tmp_path, c
     true, predicted, without = int(count * 0.9), int(count * 0.1), count // 2
     matrix[true, predicted] = 3
     matrix[without] = 0
-    confusion_picture.draw(matrix, [f"class {i}" for i in range(count)], tmp_path / "confusion.png", "a on b")
+    labels = [f"class {i}" for i in range(count)]
+    pairs = confusion.most_confused(matrix, labels)
+    confusion_picture.draw(matrix, labels, tmp_path / "confusion.png", "a on b", pairs)
     assert [each.name for each in tmp_path.iterdir()] == ["confusion.png"]
     spot = spots_of(tmp_path / "confusion.png", count)
     assert np.abs(spot(true, predicted) - EMPTY).max() > 40

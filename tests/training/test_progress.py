@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from keras_vit.training import curves
+from keras_vit.pictures import curves
 from keras_vit.training.monitor.progress import ShowProgress
 
 ROWS = [

@@ -12,9 +12,10 @@ import pytest
 from kit.tuning_program import accuracy_of, starts_of, train
 
 from keras_vit import files
+from keras_vit.pictures import parallel_coordinates
 from keras_vit.recipes import tune_classifier
 from keras_vit.recipes.tune_classifier import base_of, tune
-from keras_vit.tuning import parallel_coordinates, search_folder
+from keras_vit.tuning import search_folder
 
 pytestmark = pytest.mark.slow
 FIXED = dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed")

@@ -2,7 +2,8 @@
 
 import math
 
-from keras_vit.tuning import leaderboard, parallel_coordinates, search_space
+from keras_vit.pictures import parallel_coordinates
+from keras_vit.tuning import leaderboard, search_space
 from keras_vit.tuning.leaderboard import Row
 
 
@@ -27,7 +28,7 @@ def test_a_picture_of_equal_and_failed_trials_can_be_drawn(tmp_path):
         search_space.Axis("rate", 0.1, low=0.01, high=10.0, log=True),
     ]
     rows = [row(0, 1.0), row(1, 1.0, depth="2"), row(2, None, None, "it failed", rate=0.01)]
-    parallel_coordinates.draw(rows, axes, tmp_path / "a.png", "all right")
-    parallel_coordinates.draw(rows[::2], axes, tmp_path / "b.png", "one")
+    parallel_coordinates.draw(leaderboard.ranked(rows), axes, tmp_path / "a.png", "all right")
+    parallel_coordinates.draw(leaderboard.ranked(rows[::2]), axes, tmp_path / "b.png", "one")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
     assert math.isclose(parallel_coordinates._height(axes[1], 0.1), 1 / 3)

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from keras_vit.comparison.charts import Panel, gallery_picture, lines_picture
-from keras_vit.comparison.report import Picture, Section, Table
-from keras_vit.comparison.wording import listed, ordered, percent, points
 from keras_vit.data.corruptions import CORRUPTIONS, corrupt
+from keras_vit.pictures.charts import Panel, gallery_picture, lines_picture
+from keras_vit.studies.report import Picture, Section, Table
+from keras_vit.studies.wording import listed, ordered, percent, points
 
 _WORDS = ("noise", "blur", "loss of contrast")
 

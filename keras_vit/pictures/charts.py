@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_vit import backend
-from keras_vit.analysis.writing import BLACK, PALETTE, new_figure, write_figure
+from keras_vit.pictures.figure import BLACK, PALETTE, new_figure, write_figure
 
 _MARKERS = "osD^vP"
 

@@ -4,7 +4,6 @@ import math
 
 from keras_vit.backend import load
 from keras_vit.files import replacing
-from keras_vit.tuning.leaderboard import ranked
 
 FAILED = {"color": "#D55E00", "linewidth": 1.5, "linestyle": ":"}  # of Okabe & Ito's palette
 ACCURACIES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)  # that may be written on the last axis
@@ -13,10 +12,11 @@ ACCURACIES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)  # that may be wri
 def draw(rows, axes, path, title):
     """Writes a PNG of parallel coordinates: an upright axis for each of `axes`, the last one for the accuracy.
 
-    Lines are coloured by validation accuracy; the best is thick, the default options dashed, failed trials dotted.
+    `rows` are the trials from the best to the worst. Lines are coloured by validation accuracy; the best is thick, the
+    default options dashed, failed trials dotted.
     """
     figure = load("matplotlib.figure").Figure(figsize=(2.2 + 1.35 * len(axes), 5.2), layout="constrained", dpi=120)
-    plot, rows = figure.subplots(), ranked(rows)
+    plot = figure.subplots()
     accuracies = [row.val_accuracy for row in rows if row.failure is None]
     low, high = min(accuracies), max(accuracies)
     for i, row in reversed(list(enumerate(rows))):  # the best on top

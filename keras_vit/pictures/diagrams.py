@@ -3,8 +3,8 @@
 import contextlib
 
 from keras_vit import backend
-from keras_vit.analysis.pictures_canvas import drawing
-from keras_vit.analysis.writing import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
+from keras_vit.pictures.canvas import drawing
+from keras_vit.pictures.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
 
 HIGH = 1.0  # of a box
 

@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from keras_vit.analysis.writing import new_figure, write_figure
+from keras_vit.pictures.figure import new_figure, write_figure
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import numpy as np
 
 from keras_vit.backend import load
 from keras_vit.files import replacing
-from keras_vit.tasks.confusion import most_confused
 
 COUNTED, NAMED = 20, 50  # classes up to which counts fit into the cells, and names beside the axes
 CELLS = 250  # a side; an eye would not find smaller ones
@@ -13,11 +12,12 @@ NAME = 24  # characters of a name that are shown
 INCHES, DPI = 7.0, 120
 
 
-def draw(matrix, labels, path, title):
+def draw(matrix, labels, path, title, pairs):
     """Writes a PNG of `matrix` (true classes, predicted classes), each row as shares of the images of its class.
 
-    Few classes have their counts written in; where these don't fit, the most confused pairs are listed beside it. Of
-    many classes a cell shows the largest share of several, so that no confusion is lost between the pixels.
+    Few classes have their counts written in; where these don't fit, the first of `pairs`, which `most_confused` found,
+    are listed beside it. Of many classes a cell shows the largest share of several, so that no confusion is lost
+    between the pixels.
     """
     count, images = len(labels), matrix.sum(1, keepdims=True)
     figure, axes, beside = _places(count)
@@ -30,7 +30,7 @@ def draw(matrix, labels, path, title):
     if count <= COUNTED:
         _write_counts(axes, matrix, shares)
     else:
-        _list(beside, most_confused(matrix, labels, PAIRS))
+        _list(beside, pairs[:PAIRS])
     with replacing(path) as partial:
         figure.savefig(partial, dpi=DPI)
 

@@ -10,9 +10,9 @@ from keras_vit.analysis.cells import layers_with_cells
 from keras_vit.analysis.distance import attention_distance, distance_picture, uniform_attention_distance
 from keras_vit.analysis.receptive_field import effective_receptive_field, field_picture, field_share
 from keras_vit.analysis.resizing import resize_maps
-from keras_vit.comparison.charts import gallery_picture
-from keras_vit.comparison.report import Picture, Section, Table
-from keras_vit.comparison.wording import listed, ordered, percent, signed
+from keras_vit.pictures.charts import gallery_picture
+from keras_vit.studies.report import Picture, Section, Table
+from keras_vit.studies.wording import listed, ordered, percent, signed
 
 SHOWN = 8  # images whose maps are drawn
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vit.analysis.pictures_canvas import colour_bar, drawing, show_image, show_shares, show_signed
+from keras_vit.pictures.canvas import colour_bar, drawing, show_image, show_shares, show_signed
 
 
 def patches_picture(path, image, patch):

@@ -5,15 +5,14 @@ from fractions import Fraction
 import numpy as np
 
 from keras_vit import backend
-from keras_vit.analysis.pictures_canvas import (
+from keras_vit.pictures.canvas import (
     colour_bar,
     drawing,
     show_image,
     show_shares,
     show_signed,
 )
-from keras_vit.analysis.resizing import resize_maps
-from keras_vit.analysis.writing import VERMILION
+from keras_vit.pictures.figure import VERMILION
 
 
 def weights_picture(path, weights, titles):
@@ -84,7 +83,7 @@ def extent_of(slope):
 
 
 def looks_picture(path, images, seen, titles):
-    """Writes a PNG to `path`: images (count, H, W), and a row below for each of `seen`, {name: maps (count, h, w)}.
+    """Writes a PNG to `path`: images (count, H, W), and a row below for each of `seen`, {name: maps (count, H, W)}.
 
     Each map is shown over its image, from its own 0 to its own largest value.
     """
@@ -94,8 +93,7 @@ def looks_picture(path, images, seen, titles):
             image = np.squeeze(image)
             show_image(axes[0, column], image, title)
             for row, maps in enumerate(seen.values(), start=1):
-                share = resize_maps(maps[column], image.shape)
-                shown = show_shares(axes[row, column], share / (share.max() or 1), largest=1)
+                shown = show_shares(axes[row, column], maps[column] / (maps[column].max() or 1), largest=1)
                 axes[row, column].contour(image, levels=[0.5], colors="w", linewidths=0.8)
         for row, name in enumerate(("image", *seen)):
             axes[row, 0].set_ylabel(name, fontsize=10)

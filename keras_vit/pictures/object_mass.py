@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_vit import backend
-from keras_vit.analysis.writing import BLUE, ORANGE, new_figure, write_figure
+from keras_vit.pictures.figure import BLUE, ORANGE, new_figure, write_figure
 
 UNTRAINED = {"color": ORANGE, "marker": "o", "facecolors": "none", "linewidths": 1.6, "s": 44}
 TRAINED = {"color": BLUE, "marker": "o", "s": 44}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vit.analysis.writing import new_figure, write_figure
+from keras_vit.pictures.figure import new_figure, write_figure
 
 
 def attention_picture(path, images, maps, titles):

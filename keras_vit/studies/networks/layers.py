@@ -10,8 +10,8 @@ from keras_vit.analysis.cells import layers_before_head
 from keras_vit.analysis.cka import compare
 from keras_vit.analysis.probe import probe, probe_picture
 from keras_vit.analysis.similarity import similarity_lines, similarity_picture
-from keras_vit.comparison.report import Picture, Section
-from keras_vit.comparison.wording import comparison, ordered, percent, two_errors
+from keras_vit.studies.report import Picture, Section
+from keras_vit.studies.wording import comparison, ordered, percent, two_errors
 from keras_vit.taps import block_of, list_taps
 
 REPEATS = 3  # of CKA, each over the images in another order

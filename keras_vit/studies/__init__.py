@@ -1,0 +1,1 @@
+"""Several models measured and compared, and the reports about them."""
