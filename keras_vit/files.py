@@ -1,6 +1,7 @@
 """Writes files whole or not at all."""
 
 import contextlib
+import csv
 import json
 import os
 from pathlib import Path
@@ -38,3 +39,11 @@ def write_json(path, value):
 def read_json(path):
     """Returns the value that the JSON file `path` holds."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_csv(path, header, rows):
+    """Writes a table to `path`, numbers with all their digits."""
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(header)
+        lines.writerows([[repr(float(v)) if hasattr(v, "dtype") else v for v in row] for row in rows])

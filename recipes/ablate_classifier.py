@@ -6,16 +6,14 @@ The table it writes is that of docs/small_data.md. Stopped, it goes on where it 
 """
 
 import argparse
-import csv
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from keras_vit.files import replacing, write_json
+from keras_vit.files import read_json, write_csv, write_json
 from keras_vit.recipes.train_classifier import PRESETS, train
 from keras_vit.training import command_line
 
@@ -42,7 +40,7 @@ def run(preset, changes, seeds, output, **options):
         for seed in seeds:
             folder = Path(output) / f"{number}-seed-{seed}"
             train(changed(base, change, seed=seed, output=str(folder)))
-            told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            told = read_json(folder / "result.json")
             found[name].append(told["test"]["accuracy"])
     return found
 
@@ -55,11 +53,8 @@ def changed(base, change, **options):
 
 def write(found, seeds, output):
     """Writes the accuracies of every run to ablation.csv and their means to ablation.json below `output`."""
-    with replacing(Path(output) / "ablation.csv") as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow(("change", "seed", "test accuracy"))
-        for name, accuracies in found.items():
-            lines.writerows((name, seed, each) for seed, each in zip(seeds, accuracies, strict=True))
+    rows = [(name, *each) for name, accuracies in found.items() for each in zip(seeds, accuracies, strict=True)]
+    write_csv(Path(output) / "ablation.csv", ("change", "seed", "test accuracy"), rows)
     means = {name: {"mean": float(np.mean(each)), "std": _spread(each)} for name, each in found.items()}
     write_json(Path(output) / "ablation.json", means)
 

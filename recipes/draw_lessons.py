@@ -26,6 +26,7 @@ from keras_vit.pictures.maps import (
     receptive_fields_picture,
     weights_picture,
 )
+from keras_vit.pictures.similarity import similarity_picture
 from keras_vit.pictures.tokens import attention_steps_picture, heads_picture, patches_picture, positions_picture
 from keras_vit.taps import tap
 from keras_vit.training import command_line
@@ -220,7 +221,7 @@ def cka(lesson, path):
     trained = analysis.compare(lesson.cnn, lesson.vit, images)
     control = analysis.compare(lesson.untrained_cnn, lesson.untrained_vit, images)
     named = (dataclasses.replace(each, models=("the CNN", "the ViT")) for each in (trained, control))
-    analysis.similarity_picture(path, *named)
+    similarity_picture(path, *named)
 
 
 def hybrid(lesson, path):

@@ -15,8 +15,7 @@ from rich import print as show
 from rich.table import Table
 
 from keras_vit import data, files, registry
-from keras_vit.pictures import confusion as confusion_picture
-from keras_vit.pictures import curves
+from keras_vit.pictures import confusion_picture, curves_picture
 from keras_vit.recipes.classifier_presets import ABOUT, PRESETS
 from keras_vit.tasks import classifier, confusion
 from keras_vit.tasks.classifier import preprocessing_of
@@ -158,7 +157,7 @@ def conclude(network, options, source, folder, progress, devices):
         measurer = classifier.measurer(best, options, counted)
     test = measurer.evaluate(held_out("test", best, options, source, devices), return_dict=True, verbose=0)
     title = f"{options.model} on {source.name}"
-    curves.draw(progress.rows, folder.curves, title, progress.best)
+    curves_picture(folder.curves, progress.rows, title, best=progress.best)
     outcome = {
         "test": test | {"images": source.sizes["test"]},
         "best": progress.best,
@@ -194,7 +193,7 @@ def confused(counted, source, folder, title):
     matrix = counted[0].matrix
     confusion.write_csv(matrix, source.labels, folder.confusion)
     pairs = confusion.most_confused(matrix, source.labels)
-    confusion_picture.draw(matrix, source.labels, folder.confusion_picture, title, pairs)
+    confusion_picture(folder.confusion_picture, matrix, source.labels, title, pairs)
     return {"counts": folder.confusion.name, "most_confused": pairs}
 
 

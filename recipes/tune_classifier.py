@@ -18,7 +18,7 @@ from typing import Literal
 from rich import print as show
 
 from keras_vit import data, files
-from keras_vit.pictures import parallel_coordinates
+from keras_vit.pictures import parallel_picture
 from keras_vit.recipes import train_classifier
 from keras_vit.training import command_line
 from keras_vit.training.command_line import KeyValues
@@ -163,7 +163,7 @@ def conclude(search, folder, axes, oracle, base):
     if best.failure is not None:
         raise RunError(f"all {len(rows)} trials failed, the first with: {rows[0].failure}; see {folder.leaderboard}")
     title = f"{len(rows)} trials of {base.model} on {base.data}"
-    parallel_coordinates.draw(leaderboard.ranked(rows), axes, folder.picture, title)
+    parallel_picture(folder.picture, leaderboard.ranked(rows), axes, title)
     options = files.read_json(folder.run_of(best.trial_id) / "options.json")
     files.write_json(folder.best_options, options)
     sentence = leaderboard.verdict(rows, lambda trial_id: folder.result_of(trial_id)["test"]["accuracy"])

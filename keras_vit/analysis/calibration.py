@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from keras_vit.pictures.figure import PALETTE, new_figure, write_figure
-
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
@@ -49,29 +47,3 @@ def calibration(probabilities, labels, bins=15):
     sums = (np.bincount(bin_of, weights=each, minlength=bins) for each in (confidence, right))
     means = [np.divide(each, counts, out=np.full(bins, np.nan), where=counts > 0) for each in sums]
     return Calibration(*means, counts)
-
-
-def reliability_picture(path, found, least=10):
-    """Writes a PNG to `path`: accuracy over confidence for each of {classifier: Calibration}, one panel each.
-
-    A point is a bin of `least` images or more, its area their number; below the diagonal a classifier is too sure.
-    """
-    columns = min(len(found), 3)
-    rows = -(-len(found) // columns)
-    figure, axes = new_figure(rows, columns, (2.5 * columns + 0.4, 2.6 * rows + 0.2), sharex=True, sharey=True)
-    for axis in axes.flat[len(found) :]:
-        axis.set_axis_off()
-    for axis, (name, each) in zip(axes.flat, found.items(), strict=False):
-        drawn = each.counts >= least
-        axis.plot([0, 1], [0, 1], "--", color="0.6", lw=1)
-        axis.plot(each.confidences[drawn], each.accuracies[drawn], "-", color=PALETTE[0], lw=1)
-        area = 150 * each.counts[drawn] / each.counts.max()
-        axis.scatter(
-            each.confidences[drawn], each.accuracies[drawn], area, color=PALETTE[0], alpha=0.7, lw=0, clip_on=False
-        )
-        axis.set_title(f"{name}: error {each.error:.1%}", fontsize=10)
-        axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axis.grid(alpha=0.3)
-    figure.supxlabel("confidence: probability of the class it names", fontsize=10)
-    figure.supylabel("accuracy", fontsize=10)
-    write_figure(path, figure)

@@ -9,7 +9,6 @@ from keras_vit.analysis.cells import model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node
 from keras_vit.layers import PatchEmbed
-from keras_vit.pictures.figure import BLUE, VERMILION, label_blocks, new_figure, write_csv, write_figure
 from keras_vit.taps import reduced
 
 
@@ -47,34 +46,6 @@ def uniform_attention_distance(model, images, renormalize=False):
         matrix = (seen / seen.sum(axis=-1, keepdims=True))[None, :, None]
         found[name] = float(_mean(matrix, distances, renormalize)[0, 0])
     return found
-
-
-def save_distances(path, distances, uniform):
-    """Writes CSV to `path`, one line for each head: tap, head, distance, distance of uniform attention, in pixels."""
-    rows = [(name, head, each, uniform[name]) for name, found in distances.items() for head, each in enumerate(found)]
-    write_csv(path, ("attention", "head", "mean distance (px)", "of uniform attention (px)"), rows)
-
-
-def distance_picture(path, distances, uniform, title=""):
-    """Writes a PNG to `path`: block by block its heads, sorted by distance, and a line where uniform attention is.
-
-    `distances` and `uniform` are what `attention_distance` and `uniform_attention_distance` gave.
-    """
-    figure, ((axis,),) = new_figure(1, 1, (max(4.0, 0.45 * len(distances) + 1.2), 3.4))
-    for i, (name, found) in enumerate(distances.items()):
-        places = i + (np.arange(len(found)) + 0.5) / len(found) * 0.8 - 0.4
-        first = i == 0
-        axis.plot(places, np.sort(found), "o-", ms=3, lw=0.8, color=BLUE, label="a head" if first else None)
-        line = {"color": VERMILION, "lw": 1.5, "ls": "--", "label": "uniform attention" if first else None}
-        axis.plot([i - 0.45, i + 0.45], [uniform[name]] * 2, **line)
-    label_blocks(axis, distances)
-    axis.set_xlabel(f"{axis.get_xlabel()}, its heads sorted")
-    top = max(*uniform.values(), *(each.max() for each in distances.values()))
-    axis.set(ylabel="mean attention distance (px)", ylim=(0, 1.05 * top), title=title)
-    axis.grid(axis="y", alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8, loc="lower right")
-    write_figure(path, figure)
 
 
 def _blocks(model, images):

@@ -8,7 +8,6 @@ from keras import ops
 from keras_vit.analysis.cells import cells_of, last_block, model_and_images
 from keras_vit.analysis.cka import MinibatchCKA
 from keras_vit.analysis.watching import watched
-from keras_vit.pictures.figure import VERMILION, new_figure, write_csv, write_figure
 from keras_vit.taps import check_names, tap
 
 
@@ -20,21 +19,6 @@ class Localisation:
     patch: tuple[int, int]  # pixels
     prefix: np.ndarray  # (P, rows, columns) of the tokens before the cells, the class token first
     cells: np.ndarray  # (h, w, rows, columns)
-
-    def save_csv(self, path):
-        """Writes one line for each pair; cells have a row and column, other tokens a number."""
-        rows = [(self.layer, i, "", "", y, x, value) for (i, y, x), value in np.ndenumerate(self.prefix)]
-        rows += [(self.layer, "", *place, value) for place, value in np.ndenumerate(self.cells)]
-        header = (
-            "layer",
-            "token before the patches",
-            "row",
-            "column",
-            "row of the patch",
-            "column of the patch",
-            "cka",
-        )
-        write_csv(path, header, rows)
 
 
 def localisation(model, images, name=None, patch=None, batch=64, kernel="linear", bandwidth=1.0):
@@ -66,36 +50,6 @@ def localisation(model, images, name=None, patch=None, batch=64, kernel="linear"
         cka.update(tokens_first, _patches(given, grid, patch))
     found = cka.result(undefined=np.nan).reshape(-1, *grid)
     return Localisation(name, patch, found[: cells.prefix], found[cells.prefix :].reshape(*cells.grid, *grid))
-
-
-def localisation_picture(path, found, cells=None):
-    """Writes a PNG to `path`: for some tokens of a Localisation their CKA with each patch, their own place marked.
-
-    `cells` are places (row, column) of the layer's map, by default one in each corner and the centre; the class token,
-    where there is one, comes first. Patches that are alike in all images are grey.
-    """
-    height, width = found.cells.shape[:2]
-    if cells is None:
-        rows, columns = sorted({height // 8, height - 1 - height // 8}), sorted({width // 8, width - 1 - width // 8})
-        cells = list(dict.fromkeys([(y, x) for y in rows for x in columns] + [(height // 2, width // 2)]))
-    shown = [("class token", None, found.prefix[0])] if len(found.prefix) else []
-    shown += [(f"cell ({y}, {x})", (y, x), found.cells[y, x]) for y, x in cells]
-    top = max(float(np.nanmax(each)) for _, _, each in shown)
-    figure, axes = new_figure(1, len(shown), (1.6 * len(shown) + 0.9, 2.1))
-    for axis, (title, place, values) in zip(axes[0], shown, strict=True):
-        axis.set_facecolor("0.7")
-        image = axis.imshow(values, cmap="viridis", vmin=0, vmax=top)
-        axis.set_title(title, fontsize=9)
-        axis.set(xticks=[], yticks=[])
-        if place is not None:
-            scale = np.divide(values.shape, (height, width))
-            y, x = (np.array(place) + 0.5) * scale - 0.5
-            axis.plot(x, y, "s", color=VERMILION, mfc="none", ms=9, mew=1.5)
-    axes[0, 0].set_ylabel("patch of the image", fontsize=9)
-    bar = figure.colorbar(image, ax=axes, shrink=0.9)
-    bar.set_label(f"CKA with {found.layer}", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    write_figure(path, figure)
 
 
 def _patch(patch, cells, images, name, model):

@@ -7,7 +7,6 @@ from keras_vit import backend
 from keras_vit.analysis.cells import cells_of, check_images, layers_before_head
 from keras_vit.analysis.watching import watched
 from keras_vit.models import model_of
-from keras_vit.pictures.figure import PALETTE, new_figure, write_csv, write_figure
 from keras_vit.taps import reduced
 
 POOLS = ("mean", "token")
@@ -36,35 +35,6 @@ def probe(model, train, test, names=None, *, shots=None, pool="mean", penalty=1.
     if len(np.unique(labels)) < 2:
         raise ValueError(f"train holds one class only, {labels[0]}; a classifier needs two")
     return {name: _accuracy(known[name], labels, unknown[name], expected, penalty) for name in known}
-
-
-def save_probes(path, probes):
-    """Writes CSV to `path`, one line for each layer of {model: what `probe` gave}."""
-    rows = [(model, name, value) for model, found in probes.items() for name, value in found.items()]
-    write_csv(path, ("model", "layer", "accuracy"), rows)
-
-
-def probe_picture(path, probes, title=""):
-    """Writes a PNG to `path`: the accuracy over the depth of the network, for each of {model: what `probe` gave}.
-
-    One model's layers are named, those of several lie at their share of the depth.
-    """
-    figure, ((axis,),) = new_figure(1, 1, (max(4.8, 0.28 * max(map(len, probes.values())) + 1.5), 3.4))
-    markers = "osD^vP"
-    for i, (model, found) in enumerate(probes.items()):
-        places = np.linspace(0, 1, len(found)) if len(probes) > 1 else range(len(found))
-        style = {"color": PALETTE[i % len(PALETTE)], "marker": markers[i % len(markers)], "ms": 4}
-        axis.plot(places, 100 * np.array(list(found.values())), label=model, **style)
-    if len(probes) == 1:
-        axis.set_xticks(range(len(found)), found, fontsize=8, rotation=90)
-        axis.set_xlabel("layer")
-    else:
-        axis.set_xlabel("depth of the layer, as a share of the network")
-        axis.legend(frameon=False, fontsize=8)
-    axis.set(ylabel="accuracy of a linear probe (%)", title=title)
-    axis.grid(axis="y", alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-    write_figure(path, figure)
 
 
 def _features(model, data, names, pool, batch, shots=None, seed=0):

@@ -6,7 +6,6 @@ from keras import ops
 from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.gradients import pullback
 from keras_vit.analysis.watching import watched
-from keras_vit.pictures.figure import new_figure, write_csv, write_figure
 from keras_vit.taps import check_names, tap
 
 
@@ -32,32 +31,10 @@ def effective_receptive_field(model, images, names, channels=16, batch=32, seed=
     return fields
 
 
-def save_fields(path, fields):
-    """Writes CSV to `path`, one line for each layer and pixel."""
-    rows = ((name, y, x, value) for name, each in fields.items() for (y, x), value in np.ndenumerate(each))
-    write_csv(path, ("layer", "row (px)", "column (px)", "mean |gradient|"), rows)
-
-
 def field_share(field, mass=0.5):
     """Returns which share of the pixels of a field (H, W), the strongest, hold `mass` of it: small means local."""
     held = np.cumsum(np.sort(field, axis=None)[::-1])
     return float(np.searchsorted(held, mass * held[-1]) + 1) / field.size
-
-
-def field_picture(path, fields):
-    """Writes a PNG to `path`: the field of each layer, relative to its largest value, on a scale of square roots."""
-    rows = -(-len(fields) // 6)
-    columns = -(-len(fields) // rows)
-    figure, axes = new_figure(rows, columns, (1.7 * columns + 1.1, 2.2 * rows))
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, (name, field) in zip(axes.flat, fields.items(), strict=False):
-        shown = axis.imshow(np.sqrt(field / field.max()), cmap="viridis", vmin=0, vmax=1)
-        axis.set_title(f"{name}\nhalf in {field_share(field):.1%} of pixels", fontsize=8)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02, ticks=np.sqrt([0, 0.1, 0.25, 0.5, 1]))
-    bar.ax.set_yticklabels(["0", "0.1", "0.25", "0.5", "1"], fontsize=8)
-    bar.set_label("|gradient| / largest", fontsize=8)
-    write_figure(path, figure)
 
 
 def _total(tapped, model, name, images, channels, rng):

@@ -11,7 +11,6 @@ from keras_vit.analysis.cells import cells_of, model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node, walk
 from keras_vit.layers import Tappable
-from keras_vit.pictures.figure import PALETTE, label_blocks, new_figure, write_csv, write_figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,46 +43,6 @@ def skip_ratio(model, images, batch=16):
             values = np.concatenate([each[name, branch] for each in parts])
             found[name][branch] = _placed(model, images, block, values.astype("float64").mean(axis=0))
     return found
-
-
-def save_skip_ratios(path, ratios):
-    """Writes CSV to `path`, one line for each token of each branch: cells by row and column, others by number."""
-    rows = []
-    for block, branches in ratios.items():
-        for branch, each in branches.items():
-            rows += [(block, branch, i, "", "", value) for i, value in enumerate(each.prefix)]
-            rows += [(block, branch, "", y, x, value) for (y, x), value in np.ndenumerate(each.cells)]
-    write_csv(path, ("block", "branch", "token before the patches", "row", "column", "skip / branch"), rows)
-
-
-def skip_picture(path, ratios, title=""):
-    """Writes a PNG to `path`: the ratio of each branch over the blocks, of the class token and of the cells.
-
-    Of the cells the median is drawn, with a band that holds four fifths of them.
-    """
-    figure, ((axis,),) = new_figure(1, 1, (max(4.8, 0.3 * len(ratios) + 1.6), 3.4))
-    branches = list(dict.fromkeys(branch for each in ratios.values() for branch in each))
-    for color, branch in zip(PALETTE, branches, strict=False):
-        having = [(i, each[branch]) for i, each in enumerate(ratios.values()) if branch in each]
-        cells = [(i, each.cells) for i, each in having if np.isfinite(each.cells).any()]
-        if cells:
-            places, low, middle, high = zip(
-                *((i, *np.quantile(each, (0.1, 0.5, 0.9))) for i, each in cells), strict=True
-            )
-            axis.fill_between(places, low, high, color=color, alpha=0.2, lw=0)
-            axis.plot(places, middle, "o-", ms=3, color=color, label=f"{branch}, cells")
-        tokens = [(i, each.prefix[0]) for i, each in having if len(each.prefix)]
-        if tokens:
-            axis.plot(*zip(*tokens, strict=True), "s--", ms=3, color=color, mfc="white", label=f"{branch}, class token")
-    label_blocks(axis, ratios)
-    axis.set(ylabel="‖skip‖ / ‖branch‖", yscale="log", title=title)
-    for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-        which(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "1235" else "")
-    axis.axhline(1, color="black", lw=0.8, alpha=0.5)
-    axis.grid(axis="y", alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8)
-    write_figure(path, figure)
 
 
 def _ratios(model, blocks, images):

@@ -3,17 +3,17 @@
 import numpy as np
 
 from keras_vit.backend import load
-from keras_vit.files import replacing
+from keras_vit.pictures.figure import new_figure, shortened, write_figure
 
 COUNTED, NAMED = 20, 50  # classes up to which counts fit into the cells, and names beside the axes
 CELLS = 250  # a side; an eye would not find smaller ones
 PAIRS = 20  # listed where they don't
 NAME = 24  # characters of a name that are shown
-INCHES, DPI = 7.0, 120
+INCHES = 7.0
 
 
-def draw(matrix, labels, path, title, pairs):
-    """Writes a PNG of `matrix` (true classes, predicted classes), each row as shares of the images of its class.
+def confusion_picture(path, matrix, labels, title, pairs):
+    """Writes a PNG to `path`: `matrix` (true classes, predicted classes), each row as shares of the class's images.
 
     Few classes have their counts written in; where these don't fit, the first of `pairs`, which `most_confused` found,
     are listed beside it. Of many classes a cell shows the largest share of several, so that no confusion is lost
@@ -26,13 +26,12 @@ def draw(matrix, labels, path, title, pairs):
     axes.set_title(f"{title}: {np.trace(matrix) / matrix.sum():.2%} of {matrix.sum():,} images right", pad=12)
     _show(figure, axes, shares, block)
     if count <= NAMED:
-        _name(axes, [_short(label) for label in labels])
+        _name(axes, [shortened(label, NAME) for label in labels])
     if count <= COUNTED:
         _write_counts(axes, matrix, shares)
     else:
         _list(beside, pairs[:PAIRS])
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=DPI)
+    write_figure(path, figure)
 
 
 def _pooled(shares):
@@ -57,15 +56,10 @@ def _show(figure, axes, shares, block):
 def _places(count):
     """Returns the figure, the axes of the matrix, and those of the list where one is needed."""
     if count <= COUNTED:
-        figure = load("matplotlib.figure").Figure(figsize=(INCHES + 1.5, INCHES), layout="constrained")
-        return figure, figure.subplots(), None
-    figure = load("matplotlib.figure").Figure(figsize=(2 * INCHES, INCHES), layout="constrained")
-    axes, beside = figure.subplots(1, 2, width_ratios=(1.35, 1))
+        figure, ((axes,),) = new_figure(1, 1, (INCHES + 1.5, INCHES))
+        return figure, axes, None
+    figure, ((axes, beside),) = new_figure(1, 2, (2 * INCHES, INCHES), width_ratios=(1.35, 1))
     return figure, axes, beside
-
-
-def _short(label):
-    return label if len(label) <= NAME else f"{label[: NAME - 1]}…"
 
 
 def _name(axes, names):
@@ -93,4 +87,9 @@ def _list(axes, pairs):
     for i, (line, pair) in enumerate(zip(lines, pairs, strict=True)):
         height = 0.97 - i / PAIRS
         axes.text(0.18, height, line, ha="right", transform=axes.transAxes)
-        axes.text(0.22, height, f"{_short(pair['true'])} → {_short(pair['predicted'])}", transform=axes.transAxes)
+        axes.text(
+            0.22,
+            height,
+            " → ".join(shortened(pair[key], NAME) for key in ("true", "predicted")),
+            transform=axes.transAxes,
+        )

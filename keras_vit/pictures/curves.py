@@ -1,36 +1,41 @@
 """Draws how a training went."""
 
-from keras_vit.backend import load
-from keras_vit.files import replacing
+from keras_vit import backend
+from keras_vit.pictures.figure import BLUE, GREEN, VERMILION, new_figure, write_figure
 
-# of Okabe & Ito's palette, which colour-blind eyes tell apart; the line styles differ too
-TRAINING = {"color": "#0072B2", "linestyle": "--", "label": "training"}
-VALIDATION = {"color": "#D55E00", "linestyle": "-", "label": "validation"}
+# the line styles differ too
+TRAINING = {"color": BLUE, "linestyle": "--", "label": "training"}
+VALIDATION = {"color": VERMILION, "linestyle": "-", "label": "validation"}
 
 
-def draw(rows, path, title, best=None):
-    """Writes a PNG of loss, accuracy and learning rate over the epochs in `rows`; `best` is marked."""
-    figure = load("matplotlib.figure").Figure(figsize=(12, 3.8), layout="constrained", dpi=120)
-    losses, accuracies, rates = figure.subplots(1, 3)
+def curves_picture(path, rows, title, number="accuracy", best=None, percent=True):
+    """Writes a PNG to `path`: loss, `number` and learning rate over the epochs of `rows`; `best`, a row, is marked.
+
+    Each row has "epoch", "learning_rate", and both numbers for training and, as "val_...", for validation.
+    """
+    names = list(dict.fromkeys(("loss", number)))
+    figure, (panels,) = new_figure(1, len(names) + 1, (4.0 * (len(names) + 1), 3.8))
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else None  # a line needs two points
-    for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
-        axes.plot(epochs, [row[name] for row in rows], marker=marker, **TRAINING)
-        axes.plot(epochs, [row[f"val_{name}"] for row in rows], marker=marker, **VALIDATION)
-        axes.set(ylabel=name)
-    rates.plot(epochs, [row["learning_rate"] for row in rows], color="#009E73", marker=marker)
-    rates.set(ylabel="learning rate at the end of the epoch")
+    for axis, name in zip(panels, names, strict=False):
+        axis.plot(epochs, [row[name] for row in rows], marker=marker, **TRAINING)
+        axis.plot(epochs, [row[f"val_{name}"] for row in rows], marker=marker, **VALIDATION)
+        axis.set(ylabel=name)
+    panels[-1].plot(epochs, [row["learning_rate"] for row in rows], color=GREEN, marker=marker)
+    panels[-1].set(ylabel="learning rate at the end of the epoch")
+    chosen = panels[len(names) - 1]
     if best is not None:
-        label = f"best: epoch {best['epoch']}, {best['val_accuracy']:.2%}"
-        accuracies.plot(best["epoch"], best["val_accuracy"], "o", color="black", mfc="none", ms=9, label=label)
-    accuracies.yaxis.set_major_formatter(load("matplotlib.ticker").PercentFormatter(1.0))
-    for axes in (losses, accuracies, rates):
-        axes.set(xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    losses.legend(frameon=False)
-    accuracies.legend(frameon=False, loc="lower right")
+        value = best[f"val_{number}"]
+        label = f"best: epoch {best['epoch']}, {value:.2%}" if percent else f"best: epoch {best['epoch']}, {value:.4g}"
+        chosen.plot(best["epoch"], value, "o", color="black", mfc="none", ms=9, label=label)
+    if percent:
+        chosen.yaxis.set_major_formatter(backend.load("matplotlib.ticker").PercentFormatter(1.0))
+    for axis in panels:
+        axis.set(xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in panels[:-1]:
+        axis.legend(frameon=False)
     figure.suptitle(title)
-    with replacing(path) as partial:
-        figure.savefig(partial)
+    write_figure(path, figure)

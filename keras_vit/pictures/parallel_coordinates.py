@@ -3,20 +3,19 @@
 import math
 
 from keras_vit.backend import load
-from keras_vit.files import replacing
+from keras_vit.pictures.figure import VERMILION, new_figure, write_figure
 
-FAILED = {"color": "#D55E00", "linewidth": 1.5, "linestyle": ":"}  # of Okabe & Ito's palette
+FAILED = {"color": VERMILION, "linewidth": 1.5, "linestyle": ":"}
 ACCURACIES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)  # that may be written on the last axis
 
 
-def draw(rows, axes, path, title):
-    """Writes a PNG of parallel coordinates: an upright axis for each of `axes`, the last one for the accuracy.
+def parallel_picture(path, rows, axes, title):
+    """Writes a PNG to `path`: parallel coordinates, an upright axis for each of `axes`, the last for the accuracy.
 
     `rows` are the trials from the best to the worst. Lines are coloured by validation accuracy; the best is thick, the
     default options dashed, failed trials dotted.
     """
-    figure = load("matplotlib.figure").Figure(figsize=(2.2 + 1.35 * len(axes), 5.2), layout="constrained", dpi=120)
-    plot = figure.subplots()
+    figure, ((plot,),) = new_figure(1, 1, (2.2 + 1.35 * len(axes), 5.2))
     accuracies = [row.val_accuracy for row in rows if row.failure is None]
     low, high = min(accuracies), max(accuracies)
     for i, row in reversed(list(enumerate(rows))):  # the best on top
@@ -37,8 +36,7 @@ def draw(rows, axes, path, title):
     plot.tick_params(axis="x", length=0, pad=8)
     plot.spines[:].set_visible(False)
     _legend(figure, rows, low, high)
-    with replacing(path) as partial:
-        figure.savefig(partial)
+    write_figure(path, figure)
 
 
 def _style(row, best, low, high):

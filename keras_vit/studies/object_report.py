@@ -1,12 +1,10 @@
 """What was measured of attention on objects, over several trainings: as a summary, as files, and in words."""
 
-import csv
-
 import numpy as np
 from rich import print as show
 from rich.table import Table
 
-from keras_vit.files import replacing, write_json
+from keras_vit.files import write_csv, write_json
 
 
 def summary(rows, seeds):
@@ -29,10 +27,7 @@ def summary(rows, seeds):
 def write(home, outcome):
     """Writes object_mass.json, and its rows as object_mass.csv."""
     write_json(home / "object_mass.json", outcome)
-    with replacing(home / "object_mass.csv") as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        lines = csv.DictWriter(file, outcome["rows"][0])
-        lines.writeheader()
-        lines.writerows(outcome["rows"])
+    write_csv(home / "object_mass.csv", outcome["rows"][0], [row.values() for row in outcome["rows"]])
 
 
 def tell(home, outcome):

@@ -1,12 +1,10 @@
 """Which classes a classifier takes for which: the confusion matrix, counted while it is measured."""
 
-import csv
-
 import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.files import replacing
+from keras_vit import files
 
 MOST = 2048  # classes: the matrix of 21,841 would take 1.9 GB on every device
 
@@ -63,7 +61,5 @@ def most_confused(matrix, labels, limit=20):
 
 def write_csv(matrix, labels, path):
     """Writes the counts with a row a true class and a column a predicted one, and their labels before them."""
-    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([r"true\predicted", *labels])
-        writer.writerows([label, *row] for label, row in zip(labels, matrix.tolist(), strict=True))
+    rows = ([label, *row] for label, row in zip(labels, matrix.tolist(), strict=True))
+    files.write_csv(path, [r"true\predicted", *labels], rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_vit.analysis import Calibration, calibration, reliability_picture
+from keras_vit.analysis import calibration
 
 
 def _expected_error(probabilities, labels, bins):
@@ -51,16 +51,3 @@ def test_what_is_no_probability_is_refused():
         calibration([[0.5, 0.5]] * 2, [0, 1, 1])
     with pytest.raises(ValueError, match="not 0"):
         calibration([[0.5, 0.5]], [0], bins=0)
-
-
-def test_picture_has_a_panel_for_each_classifier(tmp_path, rng):
-    from PIL import Image
-
-    values = rng.random(15)
-    one = Calibration(values, values, np.full(15, 40))
-    sizes = {}
-    for count in (1, 3, 5):
-        path = tmp_path / f"{count}.png"
-        reliability_picture(path, {f"network {i}": one for i in range(count)})
-        sizes[count] = Image.open(path).size
-    assert sizes[3][0] > 2 * sizes[1][0] and sizes[5][1] > 1.7 * sizes[3][1]

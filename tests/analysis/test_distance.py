@@ -1,17 +1,12 @@
 """Attention distance is the mean of pixels by attention, written out in loops, and uniform attention its line."""
 
-import csv
-
 import keras
 import numpy as np
 import pytest
 
-import keras_vit
 from keras_vit.analysis import (
     attention_distance,
-    distance_picture,
     lay_windows,
-    save_distances,
     uniform_attention_distance,
 )
 from keras_vit.taps import tap
@@ -114,18 +109,3 @@ def test_models_without_such_distances_are_refused():
             attention_distance(model, images_for(model))
     with pytest.raises(ValueError, match=r"vit-ti16 takes images \('B', 32, 32, 3\), not \(1, 16, 32, 3\)"):
         attention_distance(small("vit"), np.ones((1, 16, 32, 3)))
-
-
-def test_table_has_a_line_for_each_head_and_the_picture_is_drawn(tmp_path):
-    image = pytest.importorskip("matplotlib.image")
-    model = small("swin")
-    found, lines = attention_distance(model, images_for(model)), uniform_attention_distance(model, images_for(model))
-    save_distances(tmp_path / "distance.csv", found, lines)
-    with (tmp_path / "distance.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * (2 + 4 + 8)
-    assert float(rows[3]["mean distance (px)"]) == found["stage_0_attention_1"][1]
-    assert {float(each["of uniform attention (px)"]) for each in rows} == set(lines.values())
-    distance_picture(tmp_path / "distance.png", found, lines)
-    assert image.imread(tmp_path / "distance.png").std() > 0.02
-    assert keras_vit.list_families() and sorted(p.name for p in tmp_path.iterdir()) == ["distance.csv", "distance.png"]

@@ -1,14 +1,12 @@
 """Localisation is the CKA of tokens with patches of the image, and finds where a token came from."""
 
-import csv
-
 import keras
 import numpy as np
 import pytest
 from kit.numpy_reference import cka_by_hand, linear
 
 from keras_vit import layers
-from keras_vit.analysis import localisation, localisation_picture
+from keras_vit.analysis import localisation
 from keras_vit.taps import tap
 from keras_vit.testing import small
 
@@ -47,14 +45,11 @@ def test_patches_may_be_of_another_size_and_the_layer_the_last_block(rng):
     assert localisation(model, images, "stage_1").patch == (8, 8)
 
 
-def test_patches_that_are_alike_in_all_images_have_no_similarity(rng, tmp_path):
-    pytest.importorskip("matplotlib")
+def test_patches_that_are_alike_in_all_images_have_no_similarity(rng):
     images = rng.normal(size=(8, 32, 32, 3)).astype("float32")
     images[:, :8] = 0.3
     got = localisation(small("vit"), images)
     assert np.isnan(got.cells[:, :, 0]).all() and np.isfinite(got.cells[:, :, 1:]).all()
-    localisation_picture(tmp_path / "localisation.png", got)
-    assert (tmp_path / "localisation.png").stat().st_size > 5000
 
 
 def test_what_has_one_place_or_too_few_images_is_refused(rng):
@@ -67,13 +62,3 @@ def test_what_has_one_place_or_too_few_images_is_refused(rng):
         localisation(small("vit"), images, patch=33)
     with pytest.raises(ValueError, match="'attention_0' of vit-ti16 gives .* no cells of a map"):
         localisation(small("vit"), images, "attention_0")
-
-
-def test_table_has_a_line_for_each_token_and_patch(rng, tmp_path):
-    got = localisation(small("vit"), rng.normal(size=(4, 32, 32, 3)))
-    got.save_csv(tmp_path / "localisation.csv")
-    with (tmp_path / "localisation.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert len(rows) == 1 + 17 * 16
-    assert rows[2][:6] == ["block_2", "0", "", "", "0", "1"] and float(rows[2][6]) == got.prefix[0, 0, 1]
-    assert rows[-1][:6] == ["block_2", "", "3", "3", "3", "3"] and float(rows[-1][6]) == got.cells[3, 3, 3, 3]

@@ -1,11 +1,9 @@
 """Linear probes are least squares in closed form, on what each layer gives."""
 
-import csv
-
 import numpy as np
 import pytest
 
-from keras_vit.analysis import probe, probe_picture, save_probes
+from keras_vit.analysis import probe
 from keras_vit.taps import tap
 from keras_vit.testing import small
 
@@ -102,15 +100,3 @@ def test_what_cannot_be_probed_is_refused(data):
         probe(model, (images, np.ones(61, int)), test)
     with pytest.raises(ValueError, match="no minibatch"):
         probe(model, [], test)
-
-
-def test_table_and_pictures_hold_every_layer(tmp_path):
-    image = pytest.importorskip("matplotlib.image")
-    probes = {"one": {"embed": 0.25, "block_0": 0.5}, "two": {"stage_0": 0.125, "stage_1": 0.375, "norm": 0.75}}
-    save_probes(tmp_path / "probes.csv", probes)
-    with (tmp_path / "probes.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert rows[2] == ["one", "block_0", "0.5"] and len(rows) == 6
-    for name, each in (("several", probes), ("single", {"one": probes["one"]})):
-        probe_picture(tmp_path / f"{name}.png", each)
-        assert image.imread(tmp_path / f"{name}.png").std() > 0.02

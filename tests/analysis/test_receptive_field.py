@@ -1,12 +1,10 @@
 """The effective receptive field is the mean |gradient| of the centre cell, by kernels and differences written out."""
 
-import csv
-
 import keras
 import numpy as np
 import pytest
 
-from keras_vit.analysis import effective_receptive_field, field_picture, field_share, save_fields
+from keras_vit.analysis import effective_receptive_field, field_share
 from keras_vit.testing import small
 
 
@@ -105,15 +103,3 @@ def test_share_is_that_of_the_strongest_pixels():
     field = np.array([[5.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     assert field_share(field) == pytest.approx(1 / 6)
     assert field_share(field, 0.65) == pytest.approx(3 / 6)
-
-
-def test_table_and_picture_hold_every_field(tmp_path, linear, rng):
-    image = pytest.importorskip("matplotlib.image")
-    fields = effective_receptive_field(linear, rng.normal(size=(1, 11, 13, 2)), ["stage_1", "stage_0"])
-    save_fields(tmp_path / "fields.csv", fields)
-    with (tmp_path / "fields.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert len(rows) == 1 + 2 * 11 * 13 and rows[1 + 13 * 5 + 6][:3] == ["stage_1", "5", "6"]
-    assert float(rows[1 + 13 * 5 + 6][3]) == fields["stage_1"][5, 6] > 0
-    field_picture(tmp_path / "fields.png", fields)
-    assert image.imread(tmp_path / "fields.png").std() > 0.02

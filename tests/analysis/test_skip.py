@@ -1,13 +1,11 @@
 """Skip ratios are lengths of what the blocks add up, in every family that adds."""
 
-import csv
-
 import keras
 import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit.analysis import save_skip_ratios, skip_picture, skip_ratio
+from keras_vit.analysis import skip_ratio
 from keras_vit.keras_internals import call_node
 from keras_vit.layers import Tappable
 from keras_vit.taps import tap
@@ -101,18 +99,3 @@ def test_models_that_skip_nothing_are_refused():
         with pytest.raises(ValueError, match=f"{model.name} has no skip connections; take a model of residual blocks"):
             skip_ratio(model, images_for(model))
     assert {*ADDING, "vit", "deit", "lenet", "mlp"} >= set(keras_vit.list_families())
-
-
-def test_table_and_picture_hold_every_branch(tmp_path):
-    image = pytest.importorskip("matplotlib.image")
-    model = small("vit")
-    ratios = skip_ratio(model, images_for(model))
-    save_skip_ratios(tmp_path / "skip.csv", ratios)
-    with (tmp_path / "skip.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert len(rows) == 1 + 3 * 2 * 17
-    assert rows[1][:5] == ["block_0", "attention", "0", "", ""]
-    assert rows[2 + 4 + 3][:5] == ["block_0", "attention", "", "1", "3"]
-    assert float(rows[9][5]) == ratios["block_0"]["attention"].cells[1, 3]
-    skip_picture(tmp_path / "skip.png", ratios)
-    assert image.imread(tmp_path / "skip.png").std() > 0.02

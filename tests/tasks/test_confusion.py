@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from keras_vit.pictures import confusion as confusion_picture
+from keras_vit.pictures import confusion_picture
 from keras_vit.tasks import confusion
 
 
@@ -72,7 +72,7 @@ def test_a_confusion_of_one_class_can_be_seen_however_many_there_are(tmp_path, c
     matrix[without] = 0
     labels = [f"class {i}" for i in range(count)]
     pairs = confusion.most_confused(matrix, labels)
-    confusion_picture.draw(matrix, labels, tmp_path / "confusion.png", "a on b", pairs)
+    confusion_picture(tmp_path / "confusion.png", matrix, labels, "a on b", pairs)
     assert [each.name for each in tmp_path.iterdir()] == ["confusion.png"]
     spot = spots_of(tmp_path / "confusion.png", count)
     assert np.abs(spot(true, predicted) - EMPTY).max() > 40

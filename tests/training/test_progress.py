@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from keras_vit.pictures import curves
+from keras_vit.pictures import curves_picture
 from keras_vit.training.monitor.progress import ShowProgress
 
 ROWS = [
@@ -130,7 +130,7 @@ def test_an_epoch_that_goes_on_counts_the_steps_of_this_process_alone(monkeypatc
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_curves_are_a_readable_picture(tmp_path, count):
-    curves.draw(ROWS[:count], tmp_path / "curves.png", "vit-ti16 on digits", best=ROWS[count - 1])
+    curves_picture(tmp_path / "curves.png", ROWS[:count], "vit-ti16 on digits", best=ROWS[count - 1])
     assert [each.name for each in tmp_path.iterdir()] == ["curves.png"]
     picture = np.asarray(Image.open(tmp_path / "curves.png").convert("RGB"))
     assert picture.shape[1] >= 1200 and picture.shape[0] >= 400

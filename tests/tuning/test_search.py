@@ -12,7 +12,6 @@ import pytest
 from kit.tuning_program import accuracy_of, starts_of, train
 
 from keras_vit import files
-from keras_vit.pictures import parallel_coordinates
 from keras_vit.recipes import tune_classifier
 from keras_vit.recipes.tune_classifier import base_of, tune
 from keras_vit.tuning import search_folder
@@ -32,7 +31,7 @@ def _quick(monkeypatch, request):
     """Nothing that a training leaves behind has to be cleared, and one picture is enough."""
     monkeypatch.setattr(keras.utils, "clear_session", lambda: None)
     if "picture" not in request.function.__name__:
-        monkeypatch.setattr(parallel_coordinates, "draw", lambda *_: None)
+        monkeypatch.setattr(tune_classifier, "parallel_picture", lambda *_: None)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_a_picture_of_equal_and_failed_trials_can_be_drawn(tmp_path):
         search_space.Axis("rate", 0.1, low=0.01, high=10.0, log=True),
     ]
     rows = [row(0, 1.0), row(1, 1.0, depth="2"), row(2, None, None, "it failed", rate=0.01)]
-    parallel_coordinates.draw(leaderboard.ranked(rows), axes, tmp_path / "a.png", "all right")
-    parallel_coordinates.draw(leaderboard.ranked(rows[::2]), axes, tmp_path / "b.png", "one")
+    parallel_coordinates.parallel_picture(tmp_path / "a.png", leaderboard.ranked(rows), axes, "all right")
+    parallel_coordinates.parallel_picture(tmp_path / "b.png", leaderboard.ranked(rows[::2]), axes, "one")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
     assert math.isclose(parallel_coordinates._height(axes[1], 0.1), 1 / 3)

@@ -7,10 +7,12 @@ import numpy as np
 
 from keras_vit.analysis.attention import attention, methods
 from keras_vit.analysis.cells import layers_with_cells
-from keras_vit.analysis.distance import attention_distance, distance_picture, uniform_attention_distance
-from keras_vit.analysis.receptive_field import effective_receptive_field, field_picture, field_share
+from keras_vit.analysis.distance import attention_distance, uniform_attention_distance
+from keras_vit.analysis.receptive_field import effective_receptive_field, field_share
 from keras_vit.analysis.resizing import resize_maps
+from keras_vit.pictures.cells import field_picture
 from keras_vit.pictures.charts import gallery_picture
+from keras_vit.pictures.measures import distance_picture
 from keras_vit.studies.report import Picture, Section, Table
 from keras_vit.studies.wording import listed, ordered, percent, signed
 
@@ -108,7 +110,7 @@ def receptive_fields(study):
     if not fields:
         return None
     path = study.folder / "receptive_fields.png"
-    field_picture(path, fields)
+    field_picture(path, fields, {name: field_share(field) for name, field in fields.items()})
     last = {name: [found[-1]] for name, found in shares.items()}
     starts = listed(f"{percent(found[0])} ({name})" for name, found in shares.items())
     widest, narrowest = ordered(last)[0], ordered(last)[-1]

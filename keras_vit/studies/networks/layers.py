@@ -8,8 +8,9 @@ import numpy as np
 from keras_vit.analysis.attention import methods
 from keras_vit.analysis.cells import layers_before_head
 from keras_vit.analysis.cka import compare
-from keras_vit.analysis.probe import probe, probe_picture
-from keras_vit.analysis.similarity import similarity_lines, similarity_picture
+from keras_vit.analysis.probe import probe
+from keras_vit.pictures.measures import probe_picture
+from keras_vit.pictures.similarity import similarity_lines, similarity_picture
 from keras_vit.studies.report import Picture, Section
 from keras_vit.studies.wording import comparison, ordered, percent, two_errors
 from keras_vit.taps import block_of, list_taps

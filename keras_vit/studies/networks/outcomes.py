@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from keras_vit.analysis.calibration import calibration, reliability_picture
+from keras_vit.analysis.calibration import calibration
 from keras_vit.pictures.charts import Panel, bars_picture, dots_picture, gallery_picture, lines_picture
+from keras_vit.pictures.measures import reliability_picture
 from keras_vit.studies.report import Picture, Section, Table
 from keras_vit.studies.wording import change, comparison, listed, ordered, percent, points, signed, two_errors
 

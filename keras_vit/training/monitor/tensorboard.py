@@ -4,11 +4,11 @@ import keras
 import numpy as np
 
 from keras_vit.backend import load
+from keras_vit.pictures.batch import batch_picture
+from keras_vit.pictures.figure import shortened
 from keras_vit.training.devices import cluster
 
-SHOWN = 16  # images, in rows of 4
-ROW = 4
-WIDTH = 2.0  # inches of an image
+SHOWN = 16  # images
 NAME = 18  # characters of a label that fit above an image
 
 
@@ -33,7 +33,9 @@ class ShowInput(keras.callbacks.Callback):
         self.drawn = True
         summary = load("tensorflow").summary
         images, shares = next(self.batches.as_numpy_iterator())
-        picture = draw(self.preprocessing.denormalize(images), [captions(each, self.labels) for each in shares])
+        picture = batch_picture(
+            self.preprocessing.denormalize(images), [captions(each, self.labels) for each in shares]
+        )
         writer = summary.create_file_writer(str(self.folder / "input"))
         with writer.as_default():
             about = "The first images of this start, as the model sees them, with the shares of their labels."
@@ -44,24 +46,7 @@ class ShowInput(keras.callbacks.Callback):
 def captions(shares, labels):
     """Returns the label of `shares` (classes,), or the two that it is mixed of with their percentages, one a line."""
     best = sorted(np.flatnonzero(shares), key=lambda i: -shares[i])
-    names = [label if len(label := labels[i]) <= NAME else f"{label[: NAME - 1]}…" for i in best]
+    names = [shortened(labels[i], NAME) for i in best]
     if len(names) == 1:
         return names[0]
     return "\n".join(f"{shares[i]:.0%} {name}" for i, name in zip(best, names, strict=True))
-
-
-def draw(images, titles):
-    """Returns a picture, uint8 (height, width, 3), of `images` (n, H, W, channels) of 0 to 255 with their titles."""
-    rows = -(-len(images) // ROW)
-    height = WIDTH * images.shape[1] / images.shape[2]
-    size = (1.1 * WIDTH * ROW, (height + 0.6) * rows)
-    figure = load("matplotlib.figure").Figure(figsize=size, dpi=110, layout="constrained")
-    canvas = load("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
-    places = figure.subplots(rows, ROW, squeeze=False).ravel()
-    for axes in places:
-        axes.set_axis_off()
-    for axes, image, title in zip(places, images.round().astype("uint8"), titles, strict=False):
-        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(title, fontsize=9)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -1,0 +1,75 @@
+"""Pictures of how alike the layers of two models see: a heat map, and lines with error bars."""
+
+import numpy as np
+
+from keras_vit.pictures.figure import PALETTE, new_figure, write_figure
+
+
+def similarity_picture(path, trained, control):
+    """Writes a PNG to `path`: the heat map of `trained`, and beside it the one of untrained networks as a control."""
+    _check_control(trained, control)
+    width, height = (max(2.4, 0.16 * count) for count in trained.values.shape[::-1])
+    longest = max(map(len, trained.columns))
+    figure, (axes,) = new_figure(1, 2, (2 * width + 3.4, height + 1.2 + 0.075 * longest), sharey=True)
+    for axis, each, title in zip(axes, (trained, control), ("trained", "untrained (control)"), strict=True):
+        shown = axis.imshow(np.clip(each.values, 0, 1), cmap="magma", vmin=0, vmax=1, origin="lower")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel(f"layer of {each.models[1]}", fontsize=9)
+        _label(axis.xaxis, each.columns)
+        _label(axis.yaxis, each.rows)
+        axis.tick_params(axis="x", rotation=90)
+    axes[0].set_ylabel(f"layer of {trained.models[0]}", fontsize=9)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.9)
+    bar.set_label("CKA", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    write_figure(path, figure, dpi=130)
+
+
+def similarity_lines(path, trained, control, columns=None):
+    """Writes a PNG to `path`: CKA of every layer of the first model with some layers of the second, with error bars.
+
+    `columns` names these, by default the first, the middle and the last. The bars are the standard deviation over
+    the repeats of `compare`; the control is dashed.
+    """
+    _check_control(trained, control)
+    known = trained.columns
+    columns = list(dict.fromkeys((known[0], known[len(known) // 2], known[-1]))) if columns is None else list(columns)
+    for name in columns:
+        if name not in known:
+            raise ValueError(f"{trained.models[1]} was compared by its layers {', '.join(known)}, not {name!r}")
+    figure, ((axis,),) = new_figure(1, 1, (max(5.0, 0.22 * len(trained.rows) + 1.5), 3.6))
+    for color, name in zip(PALETTE * len(columns), columns, strict=False):
+        for each, style, note in ((trained, "-", ""), (control, "--", ", untrained")):
+            j = each.columns.index(name)
+            bars = None if each.deviations is None else each.deviations[:, j]
+            options = {
+                "color": color,
+                "ls": style,
+                "marker": "o",
+                "ms": 2.5,
+                "lw": 1.2,
+                "capsize": 2,
+                "elinewidth": 0.8,
+            }
+            axis.errorbar(range(len(each.rows)), each.values[:, j], bars, label=f"with {name}{note}", **options)
+    _label(axis.xaxis, trained.rows)
+    axis.tick_params(axis="x", rotation=90)
+    axis.set_xlabel(f"layer of {trained.models[0]}", fontsize=9)
+    axis.set_ylabel(f"CKA with a layer of {trained.models[1]}", fontsize=9)
+    axis.set_ylim(min(0, float(np.min(trained.values)), float(np.min(control.values))) - 0.02, 1.05)
+    axis.grid(axis="y", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    repeated = [each.repeats for each in (trained, control) if each.deviations is not None]
+    note = f"bars: standard deviation\nof {repeated[0]} repeats" if repeated else None
+    axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1), title=note, title_fontsize=7)
+    write_figure(path, figure, dpi=130)
+
+
+def _check_control(trained, control):
+    if trained.values.shape != control.values.shape:
+        raise ValueError(f"the control compares {control.values.shape} layers, not {trained.values.shape}")
+
+
+def _label(along, names):
+    step = -(-len(names) // 40)  # more labels than that can't be read
+    along.set_ticks(range(0, len(names), step), names[::step], fontsize=7)
