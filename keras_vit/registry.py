@@ -10,7 +10,7 @@ from typing import NamedTuple
 from keras_vit import backend
 from keras_vit.discovery import Offer, installed
 
-_registered = {}  # family name -> {module name: Family}
+_registered: dict = {}  # family name -> {module name: Family}
 
 
 class ZooError(ValueError):

@@ -47,7 +47,7 @@ def tap(model: keras.Model | str, names: str | Iterable[str]) -> keras.Model:
     model = model_of(model)
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
-    tensors = {}
+    tensors: dict = {}
 
     def call(node, *args, **kwargs):
         def run(**options):

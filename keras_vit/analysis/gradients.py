@@ -113,8 +113,8 @@ def pullback(function: Callable[[Any], Any], point: Any) -> tuple[Any, Callable[
     if backend == "jax":
         import jax
 
-        value, pull = jax.vjp(function, point)
-        return value, lambda cotangent: np.asarray(pull(cotangent)[0], "float64")
+        value, pulled = jax.vjp(function, point)
+        return value, lambda cotangent: np.asarray(pulled(cotangent)[0], "float64")
     import torch
 
     point = point.detach().requires_grad_()

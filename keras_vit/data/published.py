@@ -24,7 +24,6 @@ def preprocessing(name, weights=None, image_size=None, channels=3):
 
 def as_trained(checkpoint: Published, image_size, channels):
     """Returns the Preprocessing that a Published checkpoint was trained with, for another size or for grey images."""
-    mean, std = checkpoint.mean, checkpoint.std
-    if channels == 1:
-        mean, std = (sum(each) / len(each) for each in (mean, std))
+    values = (checkpoint.mean, checkpoint.std)
+    mean, std = (sum(each) / len(each) for each in values) if channels == 1 else values
     return Preprocessing(image_size, channels, mean, std, checkpoint.interpolation, checkpoint.crop)

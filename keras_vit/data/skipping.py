@@ -20,8 +20,9 @@ class Recorder:
     """
 
     def __init__(self, name: str, sizes: Mapping[str, int]):
-        self.name, self.sizes, self.failure = name, dict(sizes), None
-        self._ids = {split: {} for split in self.sizes}
+        self.name, self.sizes = name, dict(sizes)
+        self.failure: DataError | None = None
+        self._ids: dict[str, dict[str, None]] = {split: {} for split in self.sizes}
         self._lock = threading.Lock()  # tf.data calls from its own threads
 
     @property
