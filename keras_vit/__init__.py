@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keras_vit import backend, registry
+from keras_vit import backend, registry, serialization
 from keras_vit.registry import ZooError, list_families, list_models, register
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _LOADED_ON_USE = {
     "preprocessing": "keras_vit.data",
     "export": "keras_vit.serving",
 }
+
+serialization.register_with_keras()
 
 
 def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> keras.Model:

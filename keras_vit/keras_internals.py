@@ -72,3 +72,13 @@ def walk(model: keras.Model, inputs: Any, call: Callable[..., Any]) -> Any:
             outputs = keras.tree.flatten(call(node, *args, **kwargs))
             values.update(zip(map(id, node.outputs), outputs, strict=True))
     return keras.tree.map_structure(lambda symbol: values[id(symbol)], model.output)
+
+
+def called_on(model: keras.Model, layer: keras.layers.Layer) -> list[keras.KerasTensor]:
+    """Returns the symbolic tensors that `layer` is called on within `model`; none where `model` has no graph.
+
+    Wish: `keras.Model.node_of(layer)`, of a Sequential too.
+    """
+    graph = getattr(model, "_functional", model)  # of a Sequential
+    nodes = graph_nodes(graph) if hasattr(graph, "_nodes_by_depth") else []
+    return [tensor for node in nodes if node.operation is layer for tensor in node.input_tensors]

@@ -7,17 +7,23 @@ from pathlib import Path
 
 import keras
 
-from keras_vit import backend, registry
+from keras_vit import backend, bundle, registry
 from keras_vit.weights import CheckpointError, fetch, load_weights, published
 
 
 def build(name: str, weights: str | Path | None = None, **overrides) -> keras.Model:
     """Builds the model called `name`; `keras_vit.build` says how."""
-    found, config = registry.resolve(name, overrides)
-    model = found.make(config)
-    model.name = name
+    model = make(name, *registry.resolve(name, overrides))
     if weights is not None:
         _start_from(model, weights)
+    return model
+
+
+def make(name: str, family: registry.Family, config) -> keras.Model:
+    """Returns the untrained model of `config`, which knows that it is the one called `name`."""
+    model = family.make(config)
+    model.name = name
+    bundle.update(model, origin=name)
     return model
 
 
@@ -45,7 +51,7 @@ def _start_from(model, weights):
     """Fills `model` from `weights`, the tag of a published checkpoint or a path,.
 
     A published checkpoint with another number of classes leaves the model's head as it is, with a warning
-    that shows the report. The model remembers a published checkpoint as `model.published`, for export.
+    that shows the report. A published one brings its preprocessing along.
     """
     known = published(model.name) if isinstance(weights, str) else {}
     if weights not in known:
@@ -63,7 +69,7 @@ def _start_from(model, weights):
         logging.getLogger("keras_vit").warning(
             "%s has %d classes, the model %d: its head is new\n%s", weights, checkpoint.classes, _classes(model), report
         )
-    model.published = checkpoint
+    bundle.update(model, preprocessing=checkpoint.preprocessing, origin=f"{model.name}:{weights}")
 
 
 def _classes(model):

@@ -1,19 +1,31 @@
 """Models as SavedModels for TensorFlow Serving, with their preprocessing and labels inside."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
-from keras_vit import backend
+from keras_vit import backend, bundle
+
+if TYPE_CHECKING:
+    from keras_vit.data import Preprocessing
 
 TOP = 5  # classes that serving_bytes returns, where there are so many
 
 
-def export(model, folder, labels=None, preprocessing=None):
+def export(
+    model: keras.Model,
+    folder: str | os.PathLike,
+    labels: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Path:
     """Writes `model` as a SavedModel into the new folder `folder`, and returns its path.
 
     The signature `serving_default` takes "images", a normalised float32 batch (B, h, w, C), and returns
@@ -21,11 +33,10 @@ def export(model, folder, labels=None, preprocessing=None):
     "image_bytes", a batch (B,) of encoded JPEG or PNG files, decodes and preprocesses them in the graph,
     and returns "classes", "probabilities" and "labels" (B, k), the k = 5 likeliest first.
 
-    `labels` are the names of the classes, their numbers unless given. `preprocessing` is the
-    keras_vit.data.Preprocessing that the model was trained with; by default that of the published
-    checkpoint it was built with, or else images are resized to the model's size and scaled to -1 .. 1.
-    A model of 1 or 3 channels has both signatures, any other only the first, since image files hold no
-    more. Raises ValueError before anything is written.
+    `labels` are the names of the classes, `preprocessing` is the keras_vit.data.Preprocessing that the model was
+    trained with; unless given, those that travel with the model (keras_vit.bundle), and the classes' numbers where it
+    has no labels. A model of 1 or 3 channels has both signatures, any other only the first, since image files hold no
+    more. Raises ValueError before anything is written, as for a model that says nothing of its preprocessing.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -47,7 +58,7 @@ def export(model, folder, labels=None, preprocessing=None):
 
 
 def _is_classifier(model):
-    return not isinstance(model.output, dict)
+    return not isinstance(model.output, dict) and len(model.output.shape) == 2
 
 
 def _checked_labels(model, labels):
@@ -56,38 +67,33 @@ def _checked_labels(model, labels):
             raise ValueError(f"{model.name} is a backbone without classes; labels={list(labels)!r} have no place")
         return None
     classes = model.output.shape[-1]
-    labels = list(map(str, range(classes) if labels is None else labels))
+    where = "were given" if labels is not None else "travel with it"
+    if labels is None:
+        labels = bundle.of(model).labels or range(classes)
     if len(labels) != classes:
-        raise ValueError(f"{len(labels)} labels were given for the {classes} classes of {model.name}")
-    return labels
+        raise ValueError(
+            f"{model.name} has {classes} classes, but {len(labels)} labels {where}; name each with labels="
+        )
+    return list(map(str, labels))
 
 
 def _checked_preprocessing(model, preprocessing):
     """Returns the preprocessing of serving_bytes, or None where image files can't feed the model."""
     height, width, channels = model.input.shape[1:]
+    if preprocessing is None and channels in (1, 3):
+        preprocessing = backend.load("keras_vit.data").model_preprocessing(model)
+        if preprocessing is None:
+            raise ValueError(
+                f"nothing says how images were prepared for {model.name}; say it with preprocessing="
+                "keras_vit.data.Preprocessing(image_size, channels, mean, std, interpolation, crop), or once for all "
+                "with keras_vit.bundle.update(model, preprocessing=...) before it is saved"
+            )
     if preprocessing is None:
-        return _default_preprocessing(model, height, width, channels)
+        return None
     given = (*preprocessing.image_size, preprocessing.channels)
     if any(side not in (None, got) for side, got in zip((height, width, channels), given, strict=True)):
         raise ValueError(f"preprocessing gives images {given}, but {model.name} takes {(height, width, channels)}")
     return preprocessing
-
-
-def _default_preprocessing(model, height, width, channels):
-    if channels not in (1, 3):
-        return None
-    checkpoint = getattr(model, "published", None)
-    if None not in (height, width):
-        size = (height, width)
-    elif checkpoint is not None:
-        size = checkpoint.image_size
-    else:
-        raise ValueError(
-            f"{model.name} takes images of any size; say with preprocessing=Preprocessing(image_size=...) "
-            "to which one serving_bytes resizes"
-        )
-    data = backend.load("keras_vit.data")
-    return data.Preprocessing(size, channels) if checkpoint is None else data.as_trained(checkpoint, size, channels)
 
 
 def _features(model, images):

@@ -61,7 +61,7 @@ def train(options, callbacks=()):
         progress.started = progress.started or provenance.now()
         if folder.is_done():
             print(f"{folder.path} is done; --fresh starts over")
-            return best_of(folder, network), progress.history()
+            return best_of(folder), progress.history()
         with source.stopping_clearly(), quietly():
             if progress.epochs < options.epochs:
                 fit(model, network, options, source, folder, progress, callbacks)
@@ -139,12 +139,9 @@ def fit(model, network, options, source, folder, progress, callbacks):
             )
 
 
-def best_of(folder, network):
-    """Returns the model that the run in `folder` published, with the preprocessing of `network`."""
-    best = keras.saving.load_model(folder.best, compile=False)
-    if hasattr(network, "published"):
-        best.published = network.published
-    return best
+def best_of(folder):
+    """Returns the model that the run in `folder` published."""
+    return keras.saving.load_model(folder.best, compile=False)
 
 
 def conclude(network, options, source, folder, progress, devices):
@@ -152,7 +149,7 @@ def conclude(network, options, source, folder, progress, devices):
     folder.publish_best(progress.best["epoch"])
     folder.write_history(progress.rows)
     with devices.scope():
-        best = best_of(folder, network)
+        best = best_of(folder)
         counted = confusion.counter(len(source.labels))
         measurer = classifier.measurer(best, options, counted)
     test = measurer.evaluate(held_out("test", best, options, source, devices), return_dict=True, verbose=0)

@@ -24,8 +24,8 @@ GOOD = """
 
     @register({"s": Swallow(width=5), "m": Swallow(width=7)})
     def swallow(c):
-        images = layers.image_input(c.image_size, c.channels, multiple=4)
-        cells = layers.PatchEmbed(c.width, 4, name="embed")(images)
+        images, x = layers.image_input(c.image_size, c.channels, multiple=4)
+        cells = layers.PatchEmbed(c.width, 4, name="embed")(x)
         return heads.classify(keras.Model(images, {"map": cells}, name="swallow"), c.classes)
 """
 PLUGINS = {  # distribution: (family that it offers, module, source)

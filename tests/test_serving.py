@@ -111,8 +111,6 @@ def test_grey_model_takes_colour_files(tmp_path):
 
 def test_model_of_open_size_serves_any_size(tmp_path):
     model = small("vit", image_size=None)
-    with pytest.raises(ValueError, match="say with preprocessing="):
-        keras_vit.export(model, tmp_path / "1")
     keras_vit.export(model, tmp_path / "1", preprocessing=Preprocessing((40, 24)))
     signature = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
     for size in [(32, 32), (24, 56)]:
@@ -122,7 +120,7 @@ def test_model_of_open_size_serves_any_size(tmp_path):
 
 def test_backbone_serves_its_features(tmp_path):
     model = small("vit", classes=0)
-    keras_vit.export(model, tmp_path / "1")
+    keras_vit.export(model, tmp_path / "1", preprocessing=Preprocessing((32, 32)))
     images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
     got = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"](images=tf.constant(images))
     for key, expected in model(images).items():
@@ -140,7 +138,7 @@ def test_bfloat16_model_answers_in_float32(tmp_path):
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = randomise(keras_vit.build("vit-ti16", depth=1, image_size=32, classes=0))
-    keras_vit.export(model, tmp_path / "1")
+    keras_vit.export(model, tmp_path / "1", preprocessing=Preprocessing((32, 32)))
     signature = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
     assert {output.dtype for output in signature.structured_outputs.values()} == {tf.float32}
 
@@ -148,7 +146,8 @@ def test_bfloat16_model_answers_in_float32(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"labels": ["a", "b"]}, "2 labels were given for the 7 classes"),
+        ({"labels": ["a", "b"]}, "vit-ti16 has 7 classes, but 2 labels were given"),
+        ({}, r"nothing says how images were prepared for vit-ti16; .*bundle\.update\(model, preprocessing="),
         ({"preprocessing": Preprocessing((16, 16))}, r"gives images \(16, 16, 3\), but vit-ti16 takes \(32, 32, 3\)"),
     ],
 )

@@ -120,10 +120,10 @@ SPACE = {
 def beit(c):
     """Returns the functional model of the configuration `c`."""
     patch = layers.pair(c.patch, "patch")
-    images = layers.image_input(c.image_size, c.channels, multiple=patch)
+    images, x = layers.image_input(c.image_size, c.channels, multiple=patch)
     size = layers.pair(c.native_size if c.image_size is None else c.image_size)
     window = (size[0] // patch[0], size[1] // patch[1])
-    cells = layers.PatchEmbed(c.width, patch, name="embed")(images)
+    cells = layers.PatchEmbed(c.width, patch, name="embed")(x)
     x = layers.ToTokens(name="tokens")(cells)
     x = layers.ClassToken(name="class_token")(x)
     x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)

@@ -96,9 +96,9 @@ SPACE = {
 def cait(c):
     """Returns the functional model of the configuration `c`."""
     patch = layers.pair(c.patch, "patch")
-    images = layers.image_input(c.image_size, c.channels, multiple=patch)
+    images, x = layers.image_input(c.image_size, c.channels, multiple=patch)
     size = layers.pair(c.native_size if c.image_size is None else c.image_size)
-    cells = layers.PatchEmbed(c.width, patch, name="embed")(images)
+    cells = layers.PatchEmbed(c.width, patch, name="embed")(x)
     cells = layers.PositionEmbedding((size[0] // patch[0], size[1] // patch[1]), name="position")(cells)
     x = layers.ToTokens(name="tokens")(cells)
     x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)

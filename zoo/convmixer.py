@@ -87,8 +87,8 @@ SPACE = {
 def convmixer(c):
     """Returns the functional model of the configuration `c`; pixels that fill no patch are left out."""
     patch = layers.pair(c.patch, "patch")
-    images = layers.image_input(c.image_size, c.channels, least=patch)
-    x = layers.PatchEmbed(c.width, patch, name="embed")(images)
+    images, x = layers.image_input(c.image_size, c.channels, least=patch)
+    x = layers.PatchEmbed(c.width, patch, name="embed")(x)
     x = keras.layers.Activation(c.activation, name="embed_activation")(x)
     x = layers.normalisation("embed_norm")(x)
     for i in range(c.depth):

@@ -122,8 +122,8 @@ SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "drop_pa
 @register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def convnext(c):
     """Returns the functional model of the configuration `c`."""
-    images = layers.image_input(c.image_size, c.channels, least=32)
-    x = _downsample(images, c.width, 4, "embed")
+    images, x = layers.image_input(c.image_size, c.channels, least=32)
+    x = _downsample(x, c.width, 4, "embed")
     features, last = {}, sum(c.blocks) - 1
     for i, count in enumerate(c.blocks):
         if i:

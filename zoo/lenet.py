@@ -27,7 +27,7 @@ SPACE = {"activation": ("tanh", "relu")}
 @register(VARIANTS, space=SPACE)
 def lenet(c):
     """Returns the functional model of the configuration `c`, which slides over images larger than 32 px."""
-    images = x = layers.image_input(c.image_size, c.channels, least=32)
+    images, x = layers.image_input(c.image_size, c.channels, least=32)
     features = {}
     for i, width in enumerate((6, 16)):
         name = "embed" if i == 0 else f"conv_{i}"

@@ -84,8 +84,8 @@ def mixer(c):
     if c.image_size is None:
         raise ValueError("image_size=None won't do: the mixing of patches has a weight for each; give the images' size")
     patch = layers.pair(c.patch, "patch")
-    images = layers.image_input(c.image_size, c.channels, multiple=patch)
-    cells = layers.PatchEmbed(c.width, patch, name="embed")(images)
+    images, x = layers.image_input(c.image_size, c.channels, multiple=patch)
+    cells = layers.PatchEmbed(c.width, patch, name="embed")(x)
     x = layers.ToTokens(name="tokens")(cells)
     for i in range(c.depth):
         x = layers.MixerBlock(

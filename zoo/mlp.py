@@ -36,8 +36,8 @@ def mlp(c):
     """Returns the functional model of the configuration `c`, whose map is one cell."""
     if c.image_size is None:
         raise ValueError("mlp has a weight for every pixel and takes no image_size=None; give the size of the images")
-    images = layers.image_input(c.image_size, c.channels)
-    x = keras.layers.Flatten(name="flatten")(images)
+    images, x = layers.image_input(c.image_size, c.channels)
+    x = keras.layers.Flatten(name="flatten")(x)
     for i, width in enumerate(c.widths):
         x = keras.layers.Dense(width, activation=c.activation, name=f"block_{i}")(x)
         x = keras.layers.Dropout(c.dropout, name=f"dropout_{i}")(x)

@@ -70,7 +70,7 @@ SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout
 @register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def resnet(c):
     """Returns the functional model of the configuration `c`."""
-    images = layers.image_input(c.image_size, c.channels, least=32)
-    x, features = layers.residual_trunk(images, c.blocks, c.width, c.bottleneck, drop_path=c.drop_path)
+    images, x = layers.image_input(c.image_size, c.channels, least=32)
+    x, features = layers.residual_trunk(x, c.blocks, c.width, c.bottleneck, drop_path=c.drop_path)
     backbone = keras.Model(images, {"map": x, **features}, name="resnet")
     return heads.classify(backbone, c.classes, dropout=c.dropout)

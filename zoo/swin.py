@@ -122,8 +122,8 @@ def swin(c):
     """Returns the functional model of the configuration `c`, which pads images and maps of any size where it must."""
     if len(c.heads) != len(c.blocks):
         raise ValueError(f"heads {c.heads!r} and blocks {c.blocks!r} are both given for each stage")
-    images = layers.image_input(c.image_size, c.channels)
-    x = layers.PatchEmbed(c.width, c.patch, pad=True, name="embed")(images)
+    images, x = layers.image_input(c.image_size, c.channels)
+    x = layers.PatchEmbed(c.width, c.patch, pad=True, name="embed")(x)
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="embed_norm")(x)
     x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)
     features, last = {}, sum(c.blocks) - 1

@@ -147,11 +147,11 @@ def _cells(c):
         raise ValueError(f"stem={c.stem} and trunk={c.trunk} both stand before the patches; give one of them")
     stride = 2 ** len(c.stem) if c.trunk is None else layers.trunk_stride(c.trunk)
     step = (patch[0] * stride, patch[1] * stride)
-    images = cells = layers.image_input(c.image_size, c.channels, multiple=step)
+    images, cells = layers.image_input(c.image_size, c.channels, multiple=step)
     if c.trunk is not None:
-        cells, _ = layers.residual_trunk(images, c.trunk, groups=32, padding="same")
+        cells, _ = layers.residual_trunk(cells, c.trunk, groups=32, padding="same")
     elif c.stem:
-        cells = layers.convolutional_stem(images, c.stem)
+        cells = layers.convolutional_stem(cells, c.stem)
     name = "embed" if c.trunk is None else "project"
     cells = layers.PatchEmbed(c.width, patch, use_bias=not c.pre_norm, name=name)(cells)
     if c.position == "learned":

@@ -17,7 +17,7 @@ from keras_vit.data.corruptions import CORRUPTIONS, corrupt  # noqa: E402
 from keras_vit.data.decoding import decoder  # noqa: E402
 from keras_vit.data.opening import open_source  # noqa: E402
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
-from keras_vit.data.published import as_trained, preprocessing  # noqa: E402
+from keras_vit.data.published import model_preprocessing, preprocessing  # noqa: E402
 from keras_vit.data.skipping import DataError  # noqa: E402
 from keras_vit.data.source import Source  # noqa: E402
 from keras_vit.data.subset import subset  # noqa: E402
@@ -31,13 +31,13 @@ __all__ = [
     "Preprocessing",
     "Source",
     "Target",
-    "as_trained",
     "augmentation",
     "corrupt",
     "decoder",
     "evaluation_batches",
     "evaluation_steps",
     "mixing",
+    "model_preprocessing",
     "open_source",
     "pack",
     "preprocessing",

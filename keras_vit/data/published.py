@@ -1,12 +1,16 @@
-"""The preprocessing of published checkpoints."""
+"""The preprocessing of published checkpoints, and that which travels with a model."""
 
-from keras_vit import registry
+import keras
+
+from keras_vit import bundle, registry
 from keras_vit.data.preprocessing import Preprocessing
 from keras_vit.layers import pair
-from keras_vit.weights import CheckpointError, Published, published
+from keras_vit.weights import CheckpointError, published
 
 
-def preprocessing(name, weights=None, image_size=None, channels=3):
+def preprocessing(
+    name: str, weights: str | None = None, image_size: int | tuple[int, int] | None = None, channels: int = 3
+) -> Preprocessing:
     """Returns the Preprocessing of images for the model called `name` with the published checkpoint `weights`.
 
     `image_size` is the model's own unless given. Without `weights`, pixels are scaled to -1 .. 1. For one
@@ -19,11 +23,28 @@ def preprocessing(name, weights=None, image_size=None, channels=3):
     size = image_size or config.image_size or (known[weights].image_size if weights else 224)
     if weights is None:
         return Preprocessing(pair(size), channels)
-    return as_trained(known[weights], pair(size), channels)
+    return _adapted(known[weights].preprocessing, pair(size), channels)
 
 
-def as_trained(checkpoint: Published, image_size, channels):
-    """Returns the Preprocessing that a Published checkpoint was trained with, for another size or for grey images."""
-    values = (checkpoint.mean, checkpoint.std)
-    mean, std = (sum(each) / len(each) for each in values) if channels == 1 else values
-    return Preprocessing(image_size, channels, mean, std, checkpoint.interpolation, checkpoint.crop)
+def model_preprocessing(model: keras.Model, image_size: tuple[int, int] | None = None) -> Preprocessing | None:
+    """Returns the Preprocessing that travels with `model` (keras_vit.bundle), made to fit its input; None for none.
+
+    Images are brought to the size of the model's input, or where that is open to `image_size`, or else to the size that
+    the model was trained at.
+    """
+    numbers = bundle.of(model).preprocessing
+    if numbers is None:
+        return None
+    _, height, width, channels = model.input_shape
+    size = (height, width)
+    if None in size:
+        size = numbers["image_size"] if image_size is None or None in image_size else image_size
+    return _adapted(numbers, size, channels)
+
+
+def _adapted(numbers, image_size, channels):
+    """Returns the Preprocessing of `numbers` for images of another size, or for grey ones."""
+    values = {key: numbers[key] for key in ("mean", "std")}
+    if channels == 1:
+        values = {key: sum(x) / len(x) if isinstance(x, tuple) else x for key, x in values.items()}
+    return Preprocessing(**{**numbers, **values, "image_size": image_size, "channels": channels})

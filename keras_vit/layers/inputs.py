@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_vit.bundle import Images
+
 
 def pair(size, name="image_size"):
     """Returns `size`, an int or an (h, w) pair of positive ints, as a tuple (h, w)."""
@@ -12,8 +14,10 @@ def pair(size, name="image_size"):
 
 
 def image_input(image_size, channels=3, multiple=1, least=1):
-    """Returns the keras.Input "images" of shape (B, h, w, channels), of open size where `image_size` is None.
+    """Returns the keras.Input "images" and the same images (B, h, w, channels) for the first layer to take.
 
+    Their size is open where `image_size` is None. Between the two stands the layer that keeps what travels with the
+    model, see keras_vit.bundle.
     Raises ValueError for a size that is smaller than `least` or no multiple of `multiple` (both a side
     in pixels, or a pair), such as an image that the patch doesn't divide.
     """
@@ -22,7 +26,7 @@ def image_input(image_size, channels=3, multiple=1, least=1):
     if not _positive(channels):
         raise ValueError(f"channels is a positive int, not {channels!r}")
     if image_size is None:
-        return keras.Input((None, None, channels), name="images")
+        return _carried(None, None, channels)
     size, multiple, least = pair(image_size), pair(multiple, "multiple"), pair(least, "least")
     for side, step, low in zip(size, multiple, least, strict=True):
         low = max(low, step)
@@ -31,7 +35,12 @@ def image_input(image_size, channels=3, multiple=1, least=1):
         if side % step:
             down = side - side % step
             raise ValueError(f"image_size {image_size!r} is no multiple of {step}: {down} or {down + step} would be")
-    return keras.Input((*size, channels), name="images")
+    return _carried(*size, channels)
+
+
+def _carried(*shape):
+    images = keras.Input(shape, name="images")
+    return images, Images(name="bundle")(images)
 
 
 def _positive(value):

@@ -92,11 +92,7 @@ def preprocessing_of(model, options=None):
     size, channels = model.input_shape[1:3], model.input_shape[3]
     if options is not None and options.test_size is not None:
         size = pair(options.test_size, "test_size")
-    checkpoint = getattr(model, "published", None)
-    if checkpoint is None:
-        found = data.Preprocessing(image_size=size, channels=channels)
-    else:
-        found = data.as_trained(checkpoint, size, channels)
+    found = data.model_preprocessing(model, size) or data.Preprocessing(image_size=size, channels=channels)
     crop = None if options is None else options.crop
     return found if crop is None else dataclasses.replace(found, crop=crop)
 

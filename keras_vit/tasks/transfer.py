@@ -71,8 +71,6 @@ def merge_lora(model):
     values = {weight.path: weight.value for weight in model.weights}
     for weight in plain.weights:
         weight.assign(values[weight.path] + added.get(weight.path, 0))
-    if hasattr(model, "published"):
-        plain.published = model.published  # its preprocessing
     return plain
 
 

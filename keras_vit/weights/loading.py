@@ -1,15 +1,18 @@
 """Fills a model from a checkpoint: every tensor on both sides is accounted for before one is assigned."""
 
+import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
-from keras_vit import registry
+from keras_vit import bundle, keras_internals
 from keras_vit.weights.adapt import adapt
 from keras_vit.weights.files import CheckpointError, open_checkpoint
 from keras_vit.weights.report import Report, Row
-from keras_vit.weights.suggest import families_of
+from keras_vit.weights.suggest import families_of, sources_of
 
 
 class _Owned(NamedTuple):
@@ -17,17 +20,23 @@ class _Owned(NamedTuple):
 
     weight: object
     layer: object
-    index: int
+    place: int
 
 
-def load_weights(model, path, source=None, leave=()):
+def load_weights(
+    model: keras.Model, path: str | os.PathLike, source: str | None = None, leave: str | Sequence[str] = ()
+) -> Report:
     """Fills `model` from the checkpoint at `path` and returns a Report.
 
     Takes our own .weights.h5 and .keras, and the .safetensors and .npz of the publishers that the
-    model's family knows; `source` names one of them, otherwise the one whose names fit is taken.
+    model's family knows; `source` names one of them, otherwise the one whose names fit is taken. The family is that of
+    the model's origin (keras_vit.bundle); for a model without one all are tried, or `source` says it, as "swin/timm".
     `leave` holds beginnings of names: weights of ours, such as "head", that keep their initial values,
     and tensors of theirs that nothing needs, such as "pre_logits". Positions
     are resized to the model's grid and the first kernel is adapted to its channels.
+
+    A .keras file brings its preprocessing and labels along. Any other says nothing of how images were prepared, and
+    after it the model doesn't either.
 
     Raises CheckpointError where any other tensor on either side is left over or has another shape; the
     model is then untouched.
@@ -41,31 +50,45 @@ def load_weights(model, path, source=None, leave=()):
     if ours:
         plan = _Plan("keras_vit", None, owned, arrays, leave)
     else:
-        plans = [_Plan(name, rules, owned, arrays, leave) for name, rules in _sources(model, source).items()]
-        plan = min(plans, key=lambda each: len(each.missing) + len(each.unused))
-    return plan.carry_out(model, str(path))
+        sources = sources_of(model, source)
+        plan = _best(model, [_Plan(name, rules, owned, arrays, leave) for name, rules in sources.items()])
+    report = plan.carry_out(model, str(path))
+    _carry_over(model, path, keeps_labels=bool(leave))
+    return report
+
+
+def _best(model, plans):
+    """Returns the plan that leaves least over; CheckpointError where two leave nothing and fill differently."""
+    first, *others = sorted(plans, key=lambda plan: len(plan.missing) + len(plan.unused))
+    if not first.missing and not first.unused:
+        for other in others:
+            if not other.missing and not other.unused and other.filling() != first.filling():
+                raise CheckpointError(
+                    f"nothing says which family {model.name} is of, and the tensors fit {first.name} and {other.name}; "
+                    f"say which: source={first.name!r}"
+                )
+    return first
+
+
+def _carry_over(model, path, keeps_labels):
+    """Makes what travels with `model` true of the weights that it has now."""
+    if not bundle.carries(model):
+        return
+    told, before = bundle.of_file(path), bundle.of(model)
+    labels = told.labels if told.labels and not keeps_labels else before.labels
+    origin = before.origin and before.origin.partition(":")[0]  # what it began from is overwritten
+    bundle.update(model, preprocessing=told.preprocessing, labels=labels, origin=origin)
 
 
 def _owned(model):
     """Returns each weight of `model` with its layer, once."""
     found, seen = [], set()
-    for layer in model._flatten_layers(include_self=False):
-        own = [*layer._trainable_variables, *layer._non_trainable_variables]
-        for index, weight in enumerate(own):
+    for layer in keras_internals.flat_layers(model):
+        for place, weight in enumerate(keras_internals.own_variables(layer)):
             if id(weight) not in seen:
                 seen.add(id(weight))
-                found.append(_Owned(weight, layer, index))
+                found.append(_Owned(weight, layer, place))
     return found
-
-
-def _sources(model, source):
-    sources = registry.family(model.name.partition("-")[0]).sources
-    if source is None and sources:
-        return sources
-    if source not in sources:
-        known = ", ".join(sources) or "none"
-        raise CheckpointError(f"the family of {model.name} knows no source {source!r}; it knows {known}")
-    return {source: sources[source]}
 
 
 class _Plan:
@@ -94,7 +117,7 @@ class _Plan:
 
     def _candidates(self, each):
         if self.source is None:
-            return [((f"{each.weight.path.rpartition('/')[0]}:{each.index}",), None)]
+            return [((f"{each.weight.path.rpartition('/')[0]}:{each.place}",), None)]
         return self.source.candidates(each.weight.path, each.layer)
 
     def _names_below(self, leave):
@@ -108,6 +131,10 @@ class _Plan:
         if self.source is None:
             return re.search(r"seed_generator[_\d]*:\d+$", name)
         return self.source.ignores(name)
+
+    def filling(self):
+        """Returns what each weight is made of, and how."""
+        return [(each.weight.path, names, make, self.source.layout) for each, names, make in self.filled]
 
     def carry_out(self, model, path):
         """Assigns all weights and returns the Report, or raises with the list of what doesn't fit."""

@@ -35,6 +35,12 @@ class Published:
     top1_size: int | None = None  # pixels
     revision: str = "main"
 
+    @property
+    def preprocessing(self) -> dict:
+        """The arguments of keras_vit.data.Preprocessing, as keras_vit.bundle keeps them."""
+        same = {name: getattr(self, name) for name in ("image_size", "mean", "std", "interpolation", "crop")}
+        return {**same, "channels": len(self.mean)}
+
 
 def published(name):
     """Returns {tag: Published} of the checkpoints known for the model called `name`, such as "vit-b16"."""

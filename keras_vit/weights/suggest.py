@@ -1,14 +1,35 @@
-"""Which families a checkpoint would fit, for the message that it doesn't fit this one."""
+"""Which families a checkpoint could be of: for a model that doesn't say its own, and for the message that none fits."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 
-from keras_vit import registry
+from keras_vit import bundle, keras_internals, registry
+from keras_vit.weights.files import CheckpointError
+from keras_vit.weights.sources import Source
 
 
-def families_of(names):
+def sources_of(model: keras.Model, source: str | None = None) -> dict[str, Source]:
+    """Returns {name: Source} of the checkpoints that may fill `model`, only the one called `source` where it is given.
+
+    They are those of the model's own family; for a model that doesn't say which it is those of every family, called as
+    in "swin/timm". Raises CheckpointError where there are none.
+    """
+    family = bundle.of(model).family
+    if family is not None:
+        known, owner = registry.family(family).sources, f"the family of {model.name}"
+    else:
+        known = {f"{each.name}/{key}": one for each in _families() for key, one in each.sources.items()}
+        owner = f"{model.name}, which doesn't say its family,"
+    if source is None and known:
+        return known
+    if source not in known:
+        raise CheckpointError(f"{owner} knows no source {source!r}; it knows {', '.join(known) or 'none'}")
+    return {source: known[source]}
+
+
+def families_of(names) -> list[str]:
     """Returns the families, and of each the source, whose tensors `names` seem to be, such as ["swin (timm names)"].
 
     A family is one if every tensor that its small configuration would read is among `names`.
@@ -19,25 +40,30 @@ def families_of(names):
         return thread.submit(_search, names).result()
 
 
-def _search(names):
-    found = []
+def _families():
     for name in registry.list_families():
         try:
-            family = registry.family(name)
+            yield registry.family(name)
         except registry.ZooError:
             continue  # a broken plug-in has its own message, when it is asked for
+
+
+def _search(names):
+    found = []
+    for family in _families():
         if not family.sources:
             continue
         with keras.StatelessScope(initialize_variables=False):
             model = family.make(family.small or next(iter(family.variants.values())))
-            found += [f"{name} ({key} names)" for key, source in family.sources.items() if _fits(model, source, names)]
+            fitting = [key for key, source in family.sources.items() if _fits(model, source, names)]
+        found += [f"{family.name} ({key} names)" for key in fitting]
     return found
 
 
 def _fits(model, source, names):
     source = source.among({weight.path: tuple(weight.shape) for weight in model.weights})
-    for layer in model._flatten_layers(include_self=False):
-        for weight in (*layer._trainable_variables, *layer._non_trainable_variables):
+    for layer in keras_internals.flat_layers(model):
+        for weight in keras_internals.own_variables(layer):
             candidates = source.candidates(weight.path, layer)
             if not any(names.issuperset(tensors) for tensors, _ in candidates):
                 return False

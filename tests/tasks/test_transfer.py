@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_vit import bundle
+from keras_vit.data import Preprocessing
 from keras_vit.layers import MultiHeadAttention
 from keras_vit.serving import export
 from keras_vit.tasks.transfer import add_lora, freeze, merge_lora
@@ -136,6 +138,7 @@ def test_merged_model_is_exported(tmp_path):
     import tensorflow as tf
 
     model = small("vit")
+    bundle.update(model, preprocessing=Preprocessing((32, 32)))
     add_lora(model, rank=2)
     train(model)
     export(merge_lora(model), tmp_path / "1")

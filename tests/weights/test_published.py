@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save
 
 import keras_vit
+from keras_vit import bundle
 from keras_vit.data import Preprocessing
 from keras_vit.weights import CheckpointError, published
 from keras_vit.weights.sources import TORCH
@@ -174,7 +175,9 @@ def test_other_classes_make_a_new_head_and_say_so(tmp_path, hub):
 def test_export_bakes_in_the_preprocessing_of_the_checkpoint(tmp_path, hub):
     code = f"""
         import tensorflow as tf, numpy as np
-        model = keras_vit.build("vit-ti16", weights="{TAG}", **OPTIONS)
+        import keras
+        keras_vit.build("vit-ti16", weights="{TAG}", **OPTIONS).save(r"{tmp_path / "a.keras"}")
+        model = keras.saving.load_model(r"{tmp_path / "a.keras"}")
         keras_vit.export(model, r"{tmp_path / "1"}")
         pixels = np.random.default_rng(0).integers(0, 256, (250, 300, 3), dtype="uint8")
         served = tf.saved_model.load(r"{tmp_path / "1"}").signatures["serving_bytes"]
@@ -191,9 +194,9 @@ def test_recipe_trains_with_the_preprocessing_of_the_checkpoint():
 
     model = keras_vit.build("vit-ti16", depth=1, image_size=96)
     assert preprocessing_of(model) == Preprocessing((96, 96), 3)
-    model.published = published("vit-ti16")[TAG]
+    bundle.update(model, preprocessing=published("vit-ti16")[TAG].preprocessing)
     assert preprocessing_of(model) == keras_vit.preprocessing("vit-ti16", TAG, image_size=96)
-    model.published = published("vit-b16")["dino"]
+    bundle.update(model, preprocessing=published("vit-b16")["dino"].preprocessing)
     assert preprocessing_of(model).mean == (0.485, 0.456, 0.406)
 
 

@@ -17,9 +17,10 @@ BY_HAND = {
     "mlp": (28 * 28 + 1) * 512 + (512 + 1) * 512 + (512 + 1) * 10,
 }
 
+_SLOW = (testing.check_export, testing.check_fresh_process)  # all families load in one new process in test_bundle.py
 
 CHECKS = [
-    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check is testing.check_export else [])
+    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check in _SLOW else [])
     for check in testing.CHECKS
     if check is not testing.check_variants  # all are counted below
 ]
