@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.data import DataError, open_source
+from keras_vit.data import DataError, Preprocessing, decoder, open_source, training_batches
 
 
 def fill(folder, count, ending="png"):
@@ -126,6 +126,62 @@ def test_unusable_folder_is_answered_with_what_is_wrong(tmp_path, make, said):
     make(tmp_path)
     with pytest.raises(DataError, match=said):
         open_source(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("depth", ["", "2024", "2024/june"])
+def test_plain_images_open_for_a_task_that_asks_for_no_targets(tmp_path, depth):
+    fill(tmp_path / depth, 40)
+    fill(tmp_path / ".hidden", 3)
+    source = open_source(f"folder:{tmp_path}", targets=(), seed=3)
+    assert source.targets == {} and source.sizes == {"train": 32, "validation": 4, "test": 4}
+    parts = {split: list(source.examples(split).as_numpy_iterator()) for split in source.sizes}
+    assert all(row.keys() == {"image", "id"} for part in parts.values() for row in part)
+    names = [row["id"].decode() for part in parts.values() for row in part]
+    assert sorted(names) == sorted(path.relative_to(tmp_path).as_posix() for path in (tmp_path / depth).glob("*.png"))
+    assert all(row["image"] == (tmp_path / row["id"].decode()).read_bytes() for row in parts["train"])
+    with pytest.raises(DataError, match=r"the images of folder:.* have no class; nothing is known of them"):
+        _ = source.labels
+
+
+def test_images_in_class_folders_are_plain_images_too(tmp_path):
+    for split, count in {"train": 5, "test": 2}.items():
+        fill(tmp_path / split / "ant", count)
+        fill(tmp_path / split / "bee", count)
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "train" / "ant")
+    source = open_source(f"folder:{tmp_path}", targets=())
+    assert source.sizes == {"train": 9, "validation": 1, "test": 4}  # beside train/ nothing counts
+    (tmp_path / "train" / "bee" / "notes.txt").write_text("x")
+    with pytest.warns(UserWarning, match=r"1 entries, such as .*notes\.txt"):
+        open_source(f"folder:{tmp_path}", targets=())
+
+
+def test_plain_images_are_shuffled_and_made_into_batches(tmp_path):
+    fill(tmp_path, 40)
+    source = open_source(f"folder:{tmp_path}", targets=())
+    decode = decoder(source.targets, Preprocessing((7, 5), mean=0.0, std=1.0), "affine")
+    batches = list(training_batches(source, decode, 8, epochs=1))
+    assert len(batches) == 4 and all(each.keys() == {"image"} for each in batches)
+    shown = {round(float(image.numpy().max() * 255)) for each in batches for image in each["image"]}
+    assert shown == {int(row["id"][:3]) for row in source.examples("train").as_numpy_iterator()}
+
+
+@pytest.mark.parametrize(
+    ("folder", "targets", "said"),
+    [
+        ("none", (), r"none has no images; they end in \.jpg"),
+        ("absent", (), r"no folder .*; folder:PATH expects FOLDER/train/\*\.jpg"),
+        ("held", (), r"has test/ but no train/; expected is FOLDER/train/\*\.jpg"),
+        ("one", (), "has 1 images, too few: nothing is left for"),
+        ("one", ("label", "depth"), "has no 'depth' of its images; folders tell their 'label' alone, or nothing"),
+        ("one", "label", r"targets='label'; it is a tuple of names, such as \('label',\)"),
+    ],
+)
+def test_folder_that_lacks_what_is_asked_for_is_answered(tmp_path, folder, targets, said):
+    (tmp_path / "none").mkdir()
+    fill(tmp_path / "held" / "test", 3)
+    fill(tmp_path / "one", 1)
+    with pytest.raises(DataError, match=said):
+        open_source(f"folder:{tmp_path / folder}", targets=targets)
 
 
 def test_missing_folder_is_named(tmp_path):

@@ -12,10 +12,10 @@ import pytest
 import tensorflow_datasets as tfds
 from sklearn.datasets import load_digits
 
-from keras_vit.data import DataError, Preprocessing, open_source, preparing
+from keras_vit.data import DataError, Preprocessing, decoder, open_source, preparing, training_batches
 
 
-def define(name, splits, *, channels=3, features=None, urls=None, manual=None, unlabelled=()):
+def define(name, splits, *, channels=3, features=None, urls=None, manual=None, unlabelled=(), make=None):
     """Registers a data set `name` of `splits` {name: count} of 7 by 5 images; its file, if any, is downloaded."""
 
     def info(self):
@@ -33,8 +33,11 @@ def define(name, splits, *, channels=3, features=None, urls=None, manual=None, u
 
     def examples(self, split, count):
         for index in range(count):
-            image = np.full((7, 5, channels), index, "uint8")
-            yield index, {"image": image, "label": -1 if split in unlabelled else index % 3}
+            row = {
+                "image": np.full((7, 5, channels), index, "uint8"),
+                "label": -1 if split in unlabelled else index % 3,
+            }
+            yield index, row if make is None else make(split, index)
 
     members = {
         "VERSION": tfds.core.Version("1.0.0"),
@@ -54,7 +57,37 @@ define("UnlabelledTest", {"train": 30, "validation": 11, "test": 7}, unlabelled=
 define("TrainOnly", {"train": 40})
 define("TestOnly", {"test": 4})
 define("FourChannels", {"train": 20, "test": 5}, channels=4)
-define("NoLabels", {"train": 5}, features={"image": tfds.features.Image(), "text": tfds.features.Text()})
+TEXTS = {"image": tfds.features.Image(), "text": tfds.features.Text()}
+define(
+    "NoLabels",
+    {"train": 9},
+    features=TEXTS,
+    make=lambda split, i: {"image": np.full((4, 3, 3), i, "uint8"), "text": ""},
+)
+SCENE = {
+    "image": tfds.features.Image(shape=(6, 9, 3)),
+    "segmentation": tfds.features.Image(shape=(6, 9, 1)),
+    "depth": tfds.features.Tensor(shape=(6, 9), dtype=np.float16),
+    "objects": tfds.features.Sequence(
+        {"bbox": tfds.features.BBoxFeature(), "label": tfds.features.ClassLabel(names=["cup", "pen"])}
+    ),
+}
+
+
+def scene(split, index):
+    """A row of `SCENE`; every other has two objects, those of the test split none."""
+    rng = np.random.default_rng(index)
+    boxes = [tfds.features.BBox(0.1, 0.2, 0.5, 0.25 + index / 100), tfds.features.BBox(0.0, 0.0, 1.0, 1.0)]
+    objects = [{"bbox": box, "label": kind} for box, kind in zip(boxes, (1, 0), strict=True)]
+    return {
+        "image": np.full((6, 9, 3), index, "uint8"),
+        "segmentation": rng.integers(0, 5, (6, 9, 1), "uint8"),
+        "depth": rng.uniform(1, 9, (6, 9)).astype("float16"),
+        "objects": objects if index % 2 and split != "test" else [],
+    }
+
+
+define("Scenes", {"train": 20, "test": 4}, features=SCENE, make=scene)
 define("ByHand", {"train": 5}, manual="Ask the owner for ants.tar.")
 
 
@@ -111,6 +144,59 @@ def test_examples_are_encoded_bytes_beside_their_own_label(tmp_path):
         assert row["image"].startswith(b"\x89PNG")
         image = Preprocessing(channels=1).decode(row["image"]).numpy()
         assert image.min() == image.max() and image.max() % 3 == row["label"]
+
+
+def test_images_without_classes_open_for_a_task_that_asks_for_none(tmp_path):
+    source = open_source("no_labels", targets=(), data_dir=tmp_path)
+    assert source.targets == {} and source.sizes == {"train": 7, "validation": 1, "test": 1}
+    assert {frozenset(row) for row in source.examples("train").as_numpy_iterator()} == {frozenset(("image", "id"))}
+    labelled = open_source("unlabelled_test", targets=(), data_dir=tmp_path)
+    assert labelled.sizes == {"train": 30, "validation": 11, "test": 7}  # without classes its test split will do
+
+
+def test_scenes_have_masks_depth_maps_and_boxes_as_they_were_made(tmp_path):
+    source = open_source("scenes", targets=("segmentation", "depth", "boxes"), data_dir=tmp_path)
+    assert {name: target.kind for name, target in source.targets.items()} == {
+        "segmentation": "mask",
+        "depth": "depth",
+        "boxes": "boxes",
+    }
+    assert source.targets["boxes"].names == ("cup", "pen")
+    assert source.sizes["test"] == 2 and all(each.startswith("scenes-train.") for each in ids(source, "test"))
+    for row in source.examples("train").as_numpy_iterator():
+        index = int(Preprocessing().decode(row["image"]).numpy().max())
+        made, found = scene("train", index), {name: each.decode(row[name]) for name, each in source.targets.items()}
+        np.testing.assert_array_equal(found["segmentation"], made["segmentation"])
+        np.testing.assert_array_equal(found["depth"][..., 0], made["depth"].astype("float32"))
+        boxes = [[*each["bbox"], each["label"]] for each in made["objects"]]
+        np.testing.assert_allclose(found["boxes"], np.array(boxes).reshape(-1, 5), atol=1e-6)
+
+
+def test_scenes_train_and_lose_only_what_cannot_be_decoded(tmp_path):
+    source = open_source("scenes", targets=("depth", "boxes"), data_dir=tmp_path)
+    decode = decoder(source.targets, Preprocessing((12, 18)), "flip-crop")
+    (batch,) = training_batches(source, decode, 16, epochs=1).as_numpy_iterator()
+    assert {name: each.shape for name, each in batch.items()} == {
+        "image": (16, 12, 18, 3),
+        "depth": (16, 12, 18, 1),
+        "boxes": (16, 100, 5),
+    }
+    assert source.skipped == [] and (batch["boxes"][..., 4] >= 0).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "said"),
+    [
+        ("train_test", ("depth",), "'train_test' has no depth beside each image .it holds image, label.$"),
+        ("train_test", ("boxes",), "'train_test' has no boxes beside each image .it holds image, label.$"),
+        ("train_test", ("mask",), "no mask beside each image .it holds image, label.; 'digits_on_photos' has"),
+        ("scenes", ("label",), "'scenes' is no data set of single images with one class each"),
+        ("scenes", ("image",), "'scenes' has no image beside each image"),
+    ],
+)
+def test_missing_target_is_answered_with_what_there_is(tmp_path, name, targets, said):
+    with pytest.raises(DataError, match=said):
+        open_source(name, targets=targets, data_dir=tmp_path)
 
 
 def test_images_with_an_alpha_channel_are_read_as_rgb(tmp_path):
