@@ -115,6 +115,15 @@ def test_box_of_what_leaves_the_image_goes_and_the_others_stay():
     assert cut.move(tf.zeros((0, 5)), "boxes").shape == (0, 5)
 
 
+def test_box_that_was_cut_off_does_not_come_back():
+    boxes = tf.constant([[0.1, 0, 0.9, 0.4, 3], [0.1, 0.6, 0.9, 1, 5]], "float32")
+    cut = Geometry.of(tf.zeros((40, 60, 3))).then((1, 0, 24, 0, 1, 0), (40, 36))  # the first ends where the cut begins
+    turn = (0.9, -0.4, 0, 0.4, 0.9, 0)
+    for continued in (False, True):
+        ((*_, kind),) = cut.then(turn, continued=continued).move(boxes, "boxes").numpy()
+        assert kind == 5
+
+
 def test_object_at_the_edge_is_bounded_where_the_image_goes_on_beyond_it():
     mask = np.zeros((20, 30, 1), "uint8")
     mask[5:9, :4] = 1

@@ -79,8 +79,8 @@ class Geometry:
     def _boxes(self, boxes):
         if not self.steps:
             return boxes
-        sides, kinds = boxes[:, :4], boxes[:, 4:]
-        sides *= tf.tile(self.steps[0].before, [2])
+        sides, kinds = boxes[:, :4] * tf.tile(self.steps[0].before, [2]), boxes[:, 4:]
+        kept = tf.ones(tf.shape(boxes)[:1], "bool")
         for step in self.steps:
             top, left, bottom, right = tf.unstack(sides, axis=1)
             height, width = tf.unstack(step.before)
@@ -90,7 +90,7 @@ class Geometry:
             x, y = _at(_inverse(step.matrix), x, y)
             corners = [tf.reduce_min(y, 0), tf.reduce_min(x, 0), tf.reduce_max(y, 0), tf.reduce_max(x, 0)]
             sides = tf.clip_by_value(tf.stack(corners, axis=1), 0.0, tf.tile(step.after, [2]))
-        kept = tf.reduce_all(sides[:, 2:] - sides[:, :2] >= 1, axis=1)
+            kept &= tf.reduce_all(sides[:, 2:] - sides[:, :2] >= 1, axis=1)  # what is gone must not come back
         return tf.boolean_mask(tf.concat([sides / tf.tile(self.steps[-1].after, [2]), kinds], axis=1), kept)
 
 
