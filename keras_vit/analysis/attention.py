@@ -1,16 +1,20 @@
 """Where a model looks, as maps over the image."""
 
 import inspect
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
+from keras_vit import heads
 from keras_vit.analysis import flow, saliency
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
 from keras_vit.models import model_of
 
 
-def attention(model, images, method="rollout", **options):
+def attention(model: keras.Model | str, images: np.ndarray, method: str = "rollout", **options: Any) -> np.ndarray:
     """Returns how much each cell of each image counts for the model, by one of `METHODS`: (B, h, w), or by head.
 
     `images` is (B, H, W, C) as the model takes them, `model` one, or the name of one with its weights, such as
@@ -47,13 +51,13 @@ def attention(model, images, method="rollout", **options):
     return METHODS[method](model, images, **options)
 
 
-def methods(model):
+def methods(model: keras.Model | str) -> list[str]:
     """Returns the names of the methods that `attention` offers for `model`."""
     model = model_of(model)
     return [name for name in METHODS if not NEEDS[name](model)]
 
 
-def raw(model, images, block=None):
+def raw(model: keras.Model, images: np.ndarray, block: str | None = None) -> np.ndarray:
     """Returns one block's attention on the cells, (B, heads, h, w)."""
     names = flow.attention_names(model)
     if block is not None and block not in names:
@@ -67,13 +71,13 @@ def raw(model, images, block=None):
         seen = np.zeros((*matrix.shape[:1], matrix.shape[2], cells))
         seen[:, :, block.places[real]] = np.moveaxis(received, 2, 1)[:, :, real]
     else:
-        prefix = matrix.shape[-1] - cells
-        of_token = prefix and flow.head_reads_token(model)
-        seen = matrix[..., 0, prefix:] if of_token else matrix[..., prefix:, prefix:].mean(axis=2)
+        prefix, read = matrix.shape[-1] - cells, flow.reading(model)
+        of_token = prefix and read.pool == "token"
+        seen = matrix[..., read.token, prefix:] if of_token else matrix[..., prefix:, prefix:].mean(axis=2)
     return seen.reshape(*seen.shape[:2], *block.grid)
 
 
-def dino(model, images, mass=None):
+def dino(model: keras.Model, images: np.ndarray, mass: float | None = None) -> np.ndarray:
     """Returns the class token's attention in the last block by head, (B, heads, h, w)."""
     if mass is not None and not 0 < mass <= 1:
         raise ValueError(f"mass is above 0 and at most 1, not {mass!r}")
@@ -91,7 +95,7 @@ def dino(model, images, mass=None):
     return seen.reshape(*seen.shape[:2], *block.grid)
 
 
-def rollout(model, images, discard=0.0):
+def rollout(model: keras.Model, images: np.ndarray, discard: float = 0.0) -> np.ndarray:
     """Returns the product over blocks of 0.5 A + 0.5 I as the head reads it, (B, h, w)."""
     if not 0 <= discard < 1:
         raise ValueError(f"discard is a share from 0 to below 1, not {discard!r}")
@@ -101,7 +105,7 @@ def rollout(model, images, discard=0.0):
     return _share(flow.follow(model, blocks, fused, 0.5, 0.5, normalise=discard > 0))
 
 
-def gradient(model, images, target=None):
+def gradient(model: keras.Model, images: np.ndarray, target: int | Sequence[int] | None = None) -> np.ndarray:
     """Returns the attention that speaks for a class, followed through all blocks, (B, h, w)."""
     logits = ops.convert_to_numpy(logits_of(model(images, training=False)))
     blocks = flow.attending(model, images)
@@ -140,15 +144,24 @@ def _needs_attention(model):
     return None if flow.attention_names(model) else "it has no attention"
 
 
+def _needs_reading(model):
+    return _needs_attention(model) or (None if heads.reading(model) else flow.UNSAID)
+
+
 def _needs_token(model):
-    if _needs_attention(model) or not flow.prefix_of(model):
-        return "it has no class token that attends"
+    named = any(layer.name == "class_token" for layer in model.layers)
+    return None if named and not _needs_attention(model) else "it has no class token that attends"
 
 
-def _needs_distributions(model):
+def needs_distributions(model: keras.Model) -> str | None:
+    """Returns why the rows of the attention of `model` are no shares, None where they are."""
     if any(getattr(getattr(layer, "attention", None), "talking_heads", False) for layer in model.layers):
         return "the rows of its talking heads are no shares"
     return _needs_attention(model)
+
+
+def _needs_flow(model):
+    return needs_distributions(model) or _needs_reading(model)
 
 
 def _needs_logits(model):
@@ -156,11 +169,11 @@ def _needs_logits(model):
 
 
 def _needs_both(model):
-    return _needs_attention(model) or _needs_logits(model)
+    return _needs_logits(model) or _needs_reading(model)
 
 
 def _needs_map(model):
-    return _needs_logits(model) or (None if saliency.candidates(model) else "none of its layers has a map")
+    return _needs_logits(model) or (None if saliency.has_map(model) else "none of its layers has a map")
 
 
 METHODS = {
@@ -172,9 +185,9 @@ METHODS = {
     "occlusion": saliency.occlusion,
 }
 NEEDS = {  # why a method won't do for a model, None where it will
-    "raw": _needs_attention,
+    "raw": _needs_reading,
     "dino": _needs_token,
-    "rollout": _needs_distributions,
+    "rollout": _needs_flow,
     "gradient": _needs_both,
     "gradcam": _needs_map,
     "occlusion": _needs_logits,

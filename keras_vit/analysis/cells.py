@@ -2,10 +2,13 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 from keras_vit.analysis import flow
+from keras_vit.heads import HEADS
 from keras_vit.keras_internals import call_node
 from keras_vit.layers import ToTokens
 from keras_vit.models import model_of
@@ -23,7 +26,7 @@ class Cells:
     grid: tuple[int, int]
     prefix: int
 
-    def split(self, values):
+    def split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns values (B, N, ...) or (B, h, w, ...) as those of the prefix (B, P, ...) and the cells (B, h, w, ...).
 
         Of an array without a batch give `values[None]`.
@@ -33,7 +36,7 @@ class Cells:
         return values[:, : self.prefix], values[:, self.prefix :].reshape(len(values), *self.grid, *values.shape[2:])
 
 
-def cells_of(model, images, name, shape):
+def cells_of(model: keras.Model, images: np.ndarray, name: str, shape: Sequence[int]) -> Cells:
     """Returns the Cells of the tap called `name`, which gives tensors of `shape` on images of this size.
 
     Raises ValueError for a tap whose numbers lie nowhere on the image.
@@ -45,7 +48,7 @@ def cells_of(model, images, name, shape):
         if len(shape) == 3 and any(isinstance(layer, ToTokens) for layer in model.layers):
             grid = flow.token_grid(model, images)
             prefix = shape[1] - grid[0] * grid[1]
-            if 0 <= prefix <= flow.prefix_of(model):
+            if prefix >= 0:
                 return Cells(grid, prefix)
     raise ValueError(
         f"{name!r} of {model.name} gives {('B', *shape[1:])}, no cells of a map; take a layer such as "
@@ -53,19 +56,19 @@ def cells_of(model, images, name, shape):
     )
 
 
-def layers_before_head(model):
+def layers_before_head(model: keras.Model) -> list[str]:
     """Returns the taps of `model` that are outputs of its layers, up to its head."""
     layers = {layer.name for layer in model.layers}
-    return [name for name in list_taps(model) if name in layers and name not in ("head", "head_dist", "logits")]
+    return [name for name in list_taps(model) if name in layers and name not in (*HEADS, "logits")]
 
 
-def layers_with_cells(model):
+def layers_with_cells(model: keras.Model) -> list[str]:
     """Returns the names of the layers of `model` that give a map or tokens, in the order of its graph."""
     shapes = {name: call_node(model, model.get_layer(name)).outputs[0].shape for name in layers_before_head(model)}
     return [name for name, shape in shapes.items() if len(shape) in (3, 4)]
 
 
-def last_block(model):
+def last_block(model: keras.Model) -> str:
     """Returns the name of the last block of `model`, or where it has none of its last layer that has cells."""
     names = layers_with_cells(model)
     if not names:
@@ -73,14 +76,14 @@ def last_block(model):
     return ([name for name in names if "block_" in name] or names)[-1]
 
 
-def model_and_images(model, images):
+def model_and_images(model: keras.Model | str, images: np.ndarray) -> tuple[keras.Model, np.ndarray]:
     """Returns the model, which may be named with its weights, and `images` as `check_images` does."""
     images = np.asarray(images)
     model = model_of(model, images.shape)
     return model, check_images(model, images)
 
 
-def check_images(model, images):
+def check_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Returns `images` as an array; ValueError unless they are (B, H, W, C) as `model` takes them."""
     images = np.asarray(images)
     wanted = tuple(model.input.shape[1:])

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit.analysis import flow
-from keras_vit.analysis.attention import NEEDS
+from keras_vit.analysis.attention import needs_distributions
 from keras_vit.analysis.cells import model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node
@@ -49,7 +49,7 @@ def uniform_attention_distance(model, images, renormalize=False):
 
 
 def _blocks(model, images):
-    missing = NEEDS["rollout"](model)  # as there, the rows must be shares
+    missing = needs_distributions(model)
     if missing:
         raise ValueError(f"{model.name} has no attention distance: {missing}; take a model such as a ViT or a Swin")
     return flow.attending(model, images)
@@ -67,7 +67,7 @@ def _distances(model, images):
         grid = each.grid
         places, cells = each.places, grid[0] * grid[1]
         if places is None:
-            places = np.concatenate([np.full(flow.prefix_of(model), -1), np.arange(cells)])[None]
+            places = np.concatenate([np.full(each.prefix, -1), np.arange(cells)])[None]
         pixels = np.stack(np.divmod(places, grid[1]), axis=-1) * step
         between = np.linalg.norm(pixels[:, :, None] - pixels[:, None], axis=-1)
         real = places >= 0

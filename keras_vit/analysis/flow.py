@@ -1,11 +1,13 @@
 """Attention followed through the blocks of a model, back from what the head reads to the cells of the image."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_vit import layers
+from keras_vit import heads, layers
 from keras_vit.keras_internals import call_node
 from keras_vit.taps import intermediates_of, tap
 
@@ -15,52 +17,72 @@ class Attending:
     """A block that attends, and where its tokens lie."""
 
     name: str  # of its attention tap
-    block: keras.layers.Layer
+    block: layers.Tappable
     grid: tuple[int, int]  # of its cells
+    prefix: int  # tokens before the cells
     places: np.ndarray | None  # cells of each window, (windows, N); None where all tokens meet
 
-    def matrices(self, tapped):
+    def matrices(self, tapped: Mapping[str, Any]) -> np.ndarray:
         """Returns its matrices in float64, (B, heads, Q, K) or (B, windows, heads, N, N)."""
         return np.asarray(tapped[self.name], "float64")
 
 
-def attention_names(model):
+def attention_names(model: keras.Model) -> list[str]:
     """Returns the names of the attention taps of `model`, in the order of its graph."""
     return list(_attending_blocks(model))
 
 
-def attending(model, images, names=None):
+def attending(model: keras.Model, images: np.ndarray, names: Iterable[str] | None = None) -> list[Attending]:
     """Returns for each attention tap of `names` (by default all) its Attending on images of this size."""
     names = attention_names(model) if names is None else names
     blocks = _attending_blocks(model)
     return [_attending(model, images, name, blocks[name]) for name in names]
 
 
-def prefix_of(model):
-    """Returns how many tokens stand before the patches at the end of `model`."""
-    return sum(layer.count for layer in model.layers if isinstance(layer, layers.ClassToken))
+UNSAID = (
+    "no head says what it reads; end the model with keras_vit.heads.classify, "
+    "or with keras_vit.heads.LinearHead(classes, reads='token') or reads='mean'"
+)
 
 
-def head_reads_token(model):
-    """Returns whether the head reads the first token rather than the mean of all cells."""
-    pooled = any(isinstance(layer, keras.layers.GlobalAveragePooling2D) for layer in model.layers)
-    return prefix_of(model) > 0 and not pooled
+def reading(model: keras.Model) -> heads.Reading:
+    """Returns what the head of `model` reads; ValueError says what to do where it doesn't say so."""
+    found = heads.reading(model)
+    if found is None:
+        raise ValueError(f"of {model.name} {UNSAID}")
+    return found
 
 
-def grid_of(model, tensor, images):
+def grid_of(model: keras.Model, tensor: keras.KerasTensor, images: np.ndarray) -> tuple[int, int]:
     """Returns the size (h, w) of a map in the graph of `model`, on images of this size."""
-    if None in tensor.shape[1:3]:
-        tensor = keras.Model(model.input, tensor)(images[:1])
-    return tuple(int(side) for side in tensor.shape[1:3])
+    height, width = _shape(model, tensor, images)[1:3]
+    return height, width
 
 
-def token_grid(model, images):
+def token_grid(model: keras.Model, images: np.ndarray) -> tuple[int, int]:
     """Returns the size (h, w) of the map whose cells became the tokens of `model`."""
-    to_tokens = next(layer for layer in model.layers if isinstance(layer, layers.ToTokens))
-    return grid_of(model, call_node(model, to_tokens).arguments.args[0], images)
+    maps = [call_node(model, each).arguments.args[0] for each in model.layers if isinstance(each, layers.ToTokens)]
+    grids = {grid_of(model, each, images) for each in maps}
+    if len(grids) != 1:
+        raise ValueError(f"the tokens of {model.name} come from {len(grids)} maps of different sizes, not from one")
+    return grids.pop()
 
 
-def follow(model, blocks, matrices, keep, move, normalise=False):
+def _shape(model, tensor, images):
+    """Returns the shape of a tensor in the graph of `model`, on images of this size; its batch may be None."""
+    if None in tensor.shape[1:]:
+        tensor = keras.Model(model.input, tensor)(images[:1])
+    return tuple(tensor.shape)
+
+
+def follow(
+    model: keras.Model,
+    blocks: Sequence[Attending],
+    matrices: Sequence[np.ndarray],
+    keep: float,
+    move: float,
+    normalise: bool = False,
+) -> np.ndarray:
     """Returns the row that the head reads of the product over blocks of keep I + move A, on the cells (B, h, w).
 
     `matrices` are the heads' one matrix of each block, (B, Q, K) or (B, windows, N, N). Going back from the head, the
@@ -68,10 +90,10 @@ def follow(model, blocks, matrices, keep, move, normalise=False):
     yet, stay what they are. Where a stage has merged cells, a cell's share is split among those it came
     from. With `normalise` the rows of each factor are made to sum to 1.
     """
-    grid, prefix = blocks[-1].grid, prefix_of(model)
-    row = np.zeros((len(matrices[0]), prefix + grid[0] * grid[1]))
-    if head_reads_token(model):
-        row[:, 0] = 1.0
+    grid, prefix = blocks[-1].grid, blocks[-1].prefix
+    row, read = np.zeros((len(matrices[0]), prefix + grid[0] * grid[1])), reading(model)
+    if read.pool == "token":
+        row[:, read.token] = 1.0
     else:
         row[:, prefix:] = 1.0 / (grid[0] * grid[1])
     for block, matrix in zip(reversed(blocks), reversed(matrices), strict=True):
@@ -126,10 +148,11 @@ def _attending(model, images, name, block):
     called = call_node(model, block).arguments.args[0]
     if len(called.shape) == 4:
         grid = grid_of(model, called, images)
-        return Attending(name, block, grid, block.attention.places(grid))
-    return Attending(name, block, token_grid(model, images), None)
+        return Attending(name, block, grid, 0, block.attention.places(grid))
+    grid = token_grid(model, images)
+    return Attending(name, block, grid, _shape(model, called, images)[1] - grid[0] * grid[1], None)
 
 
-def tapped_matrices(model, images, blocks):
+def tapped_matrices(model: keras.Model, images: np.ndarray, blocks: Sequence[Attending]) -> dict[str, Any]:
     """Returns {name: matrices} of these blocks on `images`."""
     return tap(model, [each.name for each in blocks])(images, training=False)

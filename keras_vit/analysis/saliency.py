@@ -1,21 +1,26 @@
 """Maps of what counts that need no attention: every family has them."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_vit import layers
+from keras_vit import heads
 from keras_vit.analysis import flow
+from keras_vit.analysis.cells import layers_with_cells
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node, producer
-from keras_vit.taps import list_taps
+from keras_vit.taps import block_of
 
 
-def gradcam(model, images, layer=None, target=None):
+def gradcam(
+    model: keras.Model, images: np.ndarray, layer: str | None = None, target: int | Sequence[int] | None = None
+) -> np.ndarray:
     """Returns relu of the channels of a layer weighted by the mean gradients of a logit, (B, h, w)."""
     name = _default(model, images) if layer is None else layer
-    _check(model, name)
+    _check(model, images, name)
     both = keras.Model(model.input, {"values": _output(model, name), "logits": logits_of(model.output)})
     found = {key: ops.convert_to_numpy(ops.cast(each, "float32")) for key, each in both(images, training=False).items()}
     target, values = target_of(found["logits"], target), found["values"].astype("float64")
@@ -34,7 +39,13 @@ def gradcam(model, images, layer=None, target=None):
     return np.maximum(np.einsum("bd,bhwd->bhw", slopes.mean(axis=(1, 2)), values), 0)
 
 
-def occlusion(model, images, patch=None, value=0.0, target=None):
+def occlusion(
+    model: keras.Model,
+    images: np.ndarray,
+    patch: int | None = None,
+    value: float = 0.0,
+    target: int | Sequence[int] | None = None,
+) -> np.ndarray:
     """Returns by how much the probability of a class falls as each patch is painted `value`, (B, h, w).
 
     `patch` is a side in pixels, by default an eighth of the image's shorter one; the patches don't overlap, and the
@@ -55,45 +66,44 @@ def occlusion(model, images, patch=None, value=0.0, target=None):
     return falls
 
 
-def candidates(model):
-    """Returns the names of the layers of `model` that give a map of several cells, or tokens, in its order.
-
-    Only those are named whose cells the head still reads.
-    """
-    if flow.head_reads_token(model):
-        return [_last_read(model)]
-    maps = [name for name in list_taps(model) if _is_layer(model, name) and len(_output(model, name).shape) == 4]
-    pool = [each for each in model.layers if isinstance(each, keras.layers.GlobalAveragePooling2D)]
-    before = [producer(model, call_node(model, each).input_tensors[0]).name for each in pool]
-    found = [name for name in maps if name not in before] + before
-    return [name for name in found if _output(model, name).shape[1:3] != (1, 1)]
+def has_map(model: keras.Model) -> bool:
+    """Returns whether a layer of `model` gives a map of several cells, or tokens."""
+    return any(_output(model, name).shape[1:3] != (1, 1) for name in layers_with_cells(model))
 
 
 def _default(model, images):
-    """Returns the last of `candidates` whose map has several cells on images of this size."""
-    if flow.head_reads_token(model):
+    """Returns the last layer whose cells the head reads, and which has several of them on images of this size."""
+    if heads.reading(model) is None:
+        raise ValueError(f"of {model.name} {flow.UNSAID}; or give the layer")
+    if flow.reading(model).pool == "token":
         return _last_read(model)
-    several = [name for name in candidates(model) if flow.grid_of(model, _output(model, name), images) != (1, 1)]
-    return several[-1]
+    maps = [name for name in layers_with_cells(model) if len(_output(model, name).shape) == 4]
+    pooled = _pooled(model)  # the last of them, though its own name may be no tap
+    found = [name for name in maps if name not in pooled] + pooled
+    return [name for name in found if flow.grid_of(model, _output(model, name), images) != (1, 1)][-1]
+
+
+def _pooled(model):
+    """Returns the name of the layer whose map `heads.classify` averages; nothing where another head does so."""
+    pools = [layer for layer in model.layers if layer.name == "pool"]
+    return [producer(model, call_node(model, each).input_tensors[0]).name for each in pools]
 
 
 def _last_read(model):
     """Returns the layer whose tokens the class token reads last: what the patches become after it reaches no head."""
-    blocks = [each for each in model.layers if isinstance(each, layers.TransformerBlock)]
-    asking = [each for each in blocks if each.queries is not None]
-    if asking:
-        return [each for each in blocks if each.queries is None][-1].name
+    blocks = [block_of(model, name) for name in flow.attention_names(model)]
+    if not blocks:
+        raise ValueError(f"the head of {model.name} reads a token, to which no attention leads; give the layer")
+    asked = [each for each in blocks if getattr(each, "queries", None) is None]
+    if len(asked) < len(blocks):
+        return asked[-1].name
     return producer(model, call_node(model, blocks[-1]).input_tensors[0]).name
 
 
-def _check(model, name):
-    known = [each for each in list_taps(model) if _is_layer(model, each) and len(_output(model, each).shape) in (3, 4)]
-    if name not in {*known, *candidates(model)}:
+def _check(model, images, name):
+    known = layers_with_cells(model)
+    if name not in known and name != _default(model, images):
         raise ValueError(f"layer is one of {', '.join(known)}, not {name!r}")
-
-
-def _is_layer(model, name):
-    return any(layer.name == name for layer in model.layers)
 
 
 def _output(model, name):

@@ -1,8 +1,7 @@
-"""Functions backbone -> keras.Model; a head reads feature maps and never asks which family made them."""
+"""Functions backbone -> keras.Model; a head reads feature maps, says which, and never asks which family made them."""
 
 from keras_vit.heads.classify import classify
 from keras_vit.heads.distilled import classify_distilled
+from keras_vit.heads.linear import HEADS, LinearHead, Reading, reading
 
-HEADS = ("head", "head_dist")  # layers that hold the weights of a head
-
-__all__ = ["HEADS", "classify", "classify_distilled"]
+__all__ = ["HEADS", "LinearHead", "Reading", "classify", "classify_distilled", "reading"]

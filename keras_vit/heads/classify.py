@@ -2,15 +2,17 @@
 
 import keras
 
-POOLS = ("token", "mean")
+from keras_vit.heads.linear import POOLS, LinearHead
 
 
-def classify(backbone, classes, pool="mean", dropout=0.0, norm=False):
+def classify(
+    backbone: keras.Model, classes: int, pool: str = "mean", dropout: float = 0.0, norm: bool = False
+) -> keras.Model:
     """Returns `backbone` followed by a linear classifier, whose output is the logits (B, classes) in float32.
 
     `pool` "token" reads the first prefix token, "mean" the mean of the map's cells; with
     `norm` a layer normalisation "fc_norm" follows the pooling. With 0 classes the
-    backbone itself is returned.
+    backbone itself is returned. Raises ValueError for another `pool`, and for "token" where the backbone has none.
     """
     check_classes(classes)
     if pool not in POOLS:
@@ -28,12 +30,10 @@ def classify(backbone, classes, pool="mean", dropout=0.0, norm=False):
         x = keras.layers.LayerNormalization(epsilon=1e-6, name="fc_norm")(x)
     if dropout:
         x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    # float32 even under a mixed policy: a loss over logits of 8 bits of precision is too coarse
-    logits = keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name="head")(x)
-    return keras.Model(backbone.input, logits, name=backbone.name)
+    return keras.Model(backbone.input, LinearHead(classes, reads=pool, name="head")(x), name=backbone.name)
 
 
-def check_classes(classes):
+def check_classes(classes: int) -> None:
     """Raises ValueError unless `classes` is a number of classes, or 0."""
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
         raise ValueError(f"classes is an int, 0 for no head, not {classes!r}")

@@ -3,11 +3,12 @@
 import keras
 
 from keras_vit.heads.classify import check_classes
+from keras_vit.heads.linear import HEADS, LinearHead
 
 OUTPUTS = ("mean", "both")
 
 
-def classify_distilled(backbone, classes, outputs="mean", dropout=0.0):
+def classify_distilled(backbone: keras.Model, classes: int, outputs: str = "mean", dropout: float = 0.0) -> keras.Model:
     """Returns `backbone` followed by a classifier of each of its first two prefix tokens, in float32.
 
     Touvron et al. 2021 (arXiv 2012.12877): the class token learns from the labels, the distillation
@@ -22,11 +23,11 @@ def classify_distilled(backbone, classes, outputs="mean", dropout=0.0):
         return backbone
     prefix = backbone.output["prefix"]
     logits = {}  # by layer; Keras orders layers by the sorted keys of a model's outputs
-    for i, name in enumerate(("head", "head_dist")):
+    for i, name in enumerate(HEADS):
         x = prefix[:, i]
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
-        logits[name] = keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name=name)(x)
+        logits[name] = LinearHead(classes, reads="token", token=i, name=name)(x)
     if outputs == "mean":
         logits = keras.layers.Average(dtype="float32", name="logits")(list(logits.values()))
     return keras.Model(backbone.input, logits, name=backbone.name)
