@@ -1,0 +1,94 @@
+"""Each private name of Keras that we use still means what we take it for: where one moves, its canary says which."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_vit import keras_internals, layers
+
+
+@pytest.fixture
+def model():
+    """Two layers in a row, a nested model, and an operation that is no layer."""
+    inputs = keras.Input((5,), name="inputs")
+    nested = keras.Sequential([keras.Input((7,)), keras.layers.Dense(3, name="inner")], name="nested")
+    x = keras.layers.Dense(7, name="first")(inputs)
+    return keras.Model(inputs, {"out": nested(x) * 2.0, "first": x})
+
+
+def test_flatten_layers_still_lists_nested_layers(model):
+    names = [layer.name for layer in keras_internals.flat_layers(model)]
+    assert {"inputs", "first", "nested", "inner"} <= set(names) and model.name not in names, (
+        f"Model._flatten_layers lists {names} now; mend keras_internals.flat_layers"
+    )
+
+
+def test_variables_of_a_layer_still_stand_apart_from_those_within_it():
+    block = layers.TransformerBlock(3, 11, name="block")
+    block.build((None, 7, 15))
+    assert keras_internals.own_variables(block) == [], "Layer._trainable_variables holds those of inner layers now"
+    norm = keras.layers.BatchNormalization(name="norm")
+    norm.build((None, 5))
+    names = [variable.name for variable in keras_internals.own_variables(norm)]
+    assert names == ["gamma", "beta", "moving_mean", "moving_variance"], (
+        f"Layer._trainable_variables and _non_trainable_variables hold {names}; mend keras_internals.own_variables"
+    )
+
+
+def test_stored_kernel_still_leaves_out_the_low_rank_matrices():
+    dense = keras.layers.Dense(3)
+    dense.build((None, 5))
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(np.ones((2, 3)))
+    kernel = keras_internals.stored_kernel(dense)
+    assert isinstance(kernel, keras.Variable) and kernel.path.endswith("kernel"), "Dense._kernel is no variable now"
+    delta = np.asarray(ops.matmul(dense.lora_kernel_a, dense.lora_kernel_b))
+    np.testing.assert_allclose(np.asarray(dense.kernel) - np.asarray(kernel), delta, rtol=1e-4, atol=1e-6)
+
+
+def test_nodes_still_come_in_an_order_that_can_run(model):
+    nodes = keras_internals.graph_nodes(model)
+    known = {id(tensor) for node in nodes if node.is_input for tensor in node.outputs}
+    for node in nodes:
+        if not node.is_input:
+            assert all(id(tensor) in known for tensor in node.input_tensors), (
+                "Model._nodes_by_depth is no longer sorted from the input on; mend keras_internals.graph_nodes"
+            )
+            known |= {id(tensor) for tensor in node.outputs}
+    assert all(id(tensor) in known for tensor in model.outputs)
+
+
+def test_call_of_a_layer_is_still_the_one_in_this_model(model):
+    layer = model.get_layer("first")
+    elsewhere = layer(keras.Input((5,)))
+    node = keras_internals.call_node(model, layer)
+    assert node.input_tensors[0] is model.input and node.outputs[0] is model.output["first"] is not elsewhere
+    assert node.arguments.args[0] is model.input, "a node's arguments hold other tensors now; mend keras_internals"
+    assert keras_internals.producer(model, model.output["first"]) is layer
+    assert keras_internals.producer(model, model.input) is model.get_layer("inputs")
+
+
+def test_walk_still_calls_each_layer_once_and_gives_what_the_model_gives(model):
+    x, called = np.random.default_rng(0).normal(size=(2, 5)).astype("float32"), []
+
+    def call(node, *args, **kwargs):
+        called.append(node.operation.name)
+        return node.operation(*args, **kwargs)
+
+    got, expected = keras_internals.walk(model, ops.convert_to_tensor(x), call), model(x)
+    assert called[:2] == ["first", "nested"] and len(called) == 3
+    for name, each in expected.items():
+        np.testing.assert_array_equal(got[name], each)
+
+
+def test_walk_can_change_what_a_layer_gives_and_takes_symbols(model):
+    def call(node, *args, **kwargs):
+        given = node.operation(*args, **kwargs)
+        return 0 * given if node.operation.name == "first" else given
+
+    x = np.ones((2, 5), "float32")
+    got = keras_internals.walk(model, ops.convert_to_tensor(x), call)
+    np.testing.assert_allclose(got["out"], 2 * np.asarray(model.get_layer("nested")(np.zeros((2, 7)))))
+    symbols = keras_internals.walk(model, model.input, call)
+    np.testing.assert_array_equal(keras.Model(model.input, symbols)(x)["out"], got["out"])
