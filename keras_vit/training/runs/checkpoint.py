@@ -7,12 +7,12 @@ import time
 import keras
 
 from keras_vit.files import WriteError, replacing
-from keras_vit.training.devices import cluster
-from keras_vit.training.runs import state
 from keras_vit.training.averaging import averaged
-from keras_vit.training.runs.background import Background
 from keras_vit.training.callbacks import diverged
+from keras_vit.training.devices import cluster
 from keras_vit.training.resuming import metrics_reader
+from keras_vit.training.runs import state
+from keras_vit.training.runs.background import Background
 
 
 class Checkpoint(keras.callbacks.Callback):
