@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from keras_vit import cli
 from keras_vit.files import read_json, write_csv, write_json
 from keras_vit.recipes.train_classifier import PRESETS, train
-from keras_vit.training import command_line
 
 # What is changed of a preset: options of training, and options of the model
 CHANGES = {
@@ -90,4 +90,4 @@ def main():
 
 
 if __name__ == "__main__":
-    command_line.answering(main)
+    cli.answering(main)

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 import keras_vit
-from keras_vit import backend, data, files, models
+from keras_vit import backend, cli, data, files, models
 from keras_vit.data import preparing
 from keras_vit.data.skipping import decode_or_skip
 from keras_vit.recipes import train_classifier
@@ -33,7 +33,6 @@ from keras_vit.studies.networks.networks import networks
 from keras_vit.studies.networks.study import Contestant, Run, Study
 from keras_vit.studies.networks.trainings import train_all
 from keras_vit.studies.report import write_markdown, write_report
-from keras_vit.training import command_line
 from keras_vit.training.runs import provenance
 from keras_vit.training.runs.folder import RunFolder
 
@@ -278,4 +277,4 @@ def facts(options, contestants, seconds):
 
 
 if __name__ == "__main__":
-    command_line.run(compare, PRESETS, __doc__)
+    cli.run(compare, PRESETS, __doc__)

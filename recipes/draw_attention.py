@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_vit import analysis
+from keras_vit import analysis, cli
 from keras_vit.pictures.charts import gallery_picture
 from keras_vit.studies.networks.study import probabilities
 from keras_vit.tasks.classifier import trained
-from keras_vit.training import command_line
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,4 +97,4 @@ def titles(model, images, labels):
 
 
 if __name__ == "__main__":
-    command_line.run(draw, PRESETS, __doc__)
+    cli.run(draw, PRESETS, __doc__)

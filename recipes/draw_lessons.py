@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import analysis, backend, layers, registry
+from keras_vit import analysis, backend, cli, layers, registry
 from keras_vit.pictures.diagrams import block_diagram, hybrid_diagram
 from keras_vit.pictures.maps import (
     convolution_picture,
@@ -29,7 +29,6 @@ from keras_vit.pictures.maps import (
 from keras_vit.pictures.similarity import similarity_picture
 from keras_vit.pictures.tokens import attention_steps_picture, heads_picture, patches_picture, positions_picture
 from keras_vit.taps import tap
-from keras_vit.training import command_line
 
 datasets = backend.load("sklearn.datasets")
 VIT = {"image_size": 32, "channels": 1, "classes": 10, "patch": 4, "width": 32, "depth": 3, "heads": 4, "hidden": 64}
@@ -255,7 +254,7 @@ def main():
     """Draws as the command line says."""
     tyro = backend.load("tyro")
     options = tyro.cli(Options, prog="python -m keras_vit.recipes.draw_lessons", description=__doc__.partition("\n")[0])
-    command_line.answering(lambda: draw(options))
+    cli.answering(lambda: draw(options))
 
 
 if __name__ == "__main__":

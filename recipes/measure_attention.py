@@ -21,14 +21,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vit import analysis, data
+from keras_vit import analysis, cli, data
+from keras_vit.cli import KeyValues
 from keras_vit.files import replacing
 from keras_vit.pictures.object_mass import mask_picture, mass_picture
 from keras_vit.recipes import train_classifier
 from keras_vit.studies import object_report
 from keras_vit.taps import list_taps
-from keras_vit.training import command_line
-from keras_vit.training.command_line import KeyValues
 from keras_vit.training.runs import provenance
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
@@ -254,4 +253,4 @@ def draw(home, outcome, held_out, found):
 
 
 if __name__ == "__main__":
-    command_line.run(measure, PRESETS, __doc__)
+    cli.run(measure, PRESETS, __doc__)

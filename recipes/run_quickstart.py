@@ -18,11 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_vit
-from keras_vit import analysis, data
+from keras_vit import analysis, cli, data
 from keras_vit.pictures.attention import attention_picture
 from keras_vit.recipes import train_classifier
 from keras_vit.tasks.classifier import preprocessing_of
-from keras_vit.training import command_line
 
 HOME = Path("runs/quickstart")
 console = Console()
@@ -127,4 +126,4 @@ def main():
 
 
 if __name__ == "__main__":
-    command_line.answering(main)
+    cli.answering(main)

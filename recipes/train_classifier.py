@@ -14,12 +14,12 @@ import keras
 from rich import print as show
 from rich.table import Table
 
-from keras_vit import data, files, registry
+from keras_vit import cli, data, files, registry
 from keras_vit.pictures import confusion_picture, curves_picture
-from keras_vit.recipes.classifier_presets import ABOUT, PRESETS
 from keras_vit.tasks import classifier, confusion
 from keras_vit.tasks.classifier import preprocessing_of
-from keras_vit.training import command_line, resuming
+from keras_vit.tasks.presets.classify import ABOUT, PRESETS
+from keras_vit.training import resuming
 from keras_vit.training.averaging import MeasureAverage
 from keras_vit.training.callbacks import StopOnNaN, quietly
 from keras_vit.training.devices import cluster, preemption, strategy
@@ -195,4 +195,4 @@ def confused(counted, source, folder, title):
 
 
 if __name__ == "__main__":
-    command_line.run(train, PRESETS, __doc__, ABOUT)
+    cli.run(train, PRESETS, __doc__, ABOUT)

@@ -17,11 +17,10 @@ from typing import Literal
 
 from rich import print as show
 
-from keras_vit import data, files
+from keras_vit import cli, data, files
+from keras_vit.cli import KeyValues
 from keras_vit.pictures import parallel_picture
 from keras_vit.recipes import train_classifier
-from keras_vit.training import command_line
-from keras_vit.training.command_line import KeyValues
 from keras_vit.training.runs.folder import RunError
 from keras_vit.tuning import leaderboard, oracles, search_space, tuner
 from keras_vit.tuning.search_folder import SearchFolder
@@ -177,4 +176,4 @@ def conclude(search, folder, axes, oracle, base):
 
 
 if __name__ == "__main__":
-    command_line.run(tune, PRESETS, __doc__)
+    cli.run(tune, PRESETS, __doc__)

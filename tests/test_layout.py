@@ -27,6 +27,7 @@ FLOORS = [
     {"tasks"},
     {"export", "serving", "tuning"},
     {"studies", "testing"},
+    {"cli"},
     {"recipes", "__main__"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from keras_vit.training.command_line import KeyValues
+from keras_vit.cli import KeyValues
 from keras_vit.training.monitor import profiling
 
 

@@ -15,9 +15,8 @@ from kit.runs import CHANCE, SMOKE, assert_ended_alike, assert_same, best_of, re
 from PIL import Image
 
 import keras_vit
-from keras_vit import data
+from keras_vit import cli, data
 from keras_vit.recipes.train_classifier import PRESETS, train
-from keras_vit.training import command_line
 from keras_vit.training.callbacks import DivergedError
 
 
@@ -258,6 +257,6 @@ def test_command_line_answers_bad_input_with_a_sentence_and_status_2(monkeypatch
     line = ["train_classifier", "--preset", "smoke", "--model", "vitt-ti16", "--output", str(tmp_path / "run")]
     monkeypatch.setattr(sys, "argv", line)
     with pytest.raises(SystemExit) as stopped:
-        command_line.run(train, PRESETS, "Trains.")
+        cli.run(train, PRESETS, "Trains.")
     assert stopped.value.code == 2
     assert capsys.readouterr().err.startswith("error: no family 'vitt' (did you mean 'vit'?)")

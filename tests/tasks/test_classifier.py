@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit import data
+from keras_vit import cli, data
 from keras_vit.recipes.train_classifier import ABOUT, PRESETS, batches_for_training, check, train
 from keras_vit.tasks import classifier
-from keras_vit.training import command_line
 from keras_vit.training.runs import state
 
 SMOKE = PRESETS["smoke"]
@@ -41,7 +40,7 @@ def told(options):
 def test_every_preset_can_be_met_and_says_where_it_is_from(name):
     options = PRESETS[name]
     check(options)
-    assert command_line.parse(PRESETS, "Trains.", ["--preset", name], ABOUT) == options
+    assert cli.parse(PRESETS, "Trains.", ["--preset", name], ABOUT) == options
     if options.data == "imagenet2012":
         assert (re.search(r"arXiv \d{4}\.\d{5}", ABOUT[name]) and "%" in ABOUT[name]) or name == "augreg"
 

@@ -45,9 +45,9 @@ def start(options, count=2):
         own = dataclasses.asdict(dataclasses.replace(options, workers=where, index=index))
         lines = [
             "from keras_vit.recipes.train_classifier import Options, train",
-            "from keras_vit.training import command_line",
+            "from keras_vit import cli",
             SLOW,
-            f"command_line.answering(lambda: train(Options(**{own!r}), [slow]))",
+            f"cli.answering(lambda: train(Options(**{own!r}), [slow]))",
         ]
         place = Path(f"{options.output}-tmp-{index}")
         place.mkdir(exist_ok=True)

@@ -6,7 +6,7 @@
 import dataclasses
 import inspect
 
-from keras_vit.recipes.paper_presets import PAPERS
+from keras_vit.tasks.presets.papers import PAPERS
 from keras_vit.training.options import Options
 
 PRESETS = {}  # name: Options

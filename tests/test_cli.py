@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from keras_vit import cli
 from keras_vit.recipes import train_classifier
-from keras_vit.training import command_line
 from keras_vit.training.callbacks import DivergedError
 
 
@@ -14,7 +14,7 @@ from keras_vit.training.callbacks import DivergedError
 class Options:
     model: str = "vit-ti16"
     image_size: int | tuple[int, int] | None = None
-    model_options: command_line.KeyValues = dataclasses.field(default_factory=dict)
+    model_options: cli.KeyValues = dataclasses.field(default_factory=dict)
     fresh: bool = False
 
 
@@ -22,7 +22,7 @@ PRESETS = {"plain": Options(), "tall": Options(image_size=(11, 7), model_options
 
 
 def parse(line):
-    return command_line.parse(PRESETS, "Trains.", line.split())
+    return cli.parse(PRESETS, "Trains.", line.split())
 
 
 def test_first_preset_is_the_default():
@@ -69,7 +69,7 @@ def test_an_error_is_a_sentence_and_an_exit_status(error, status, capsys, monkey
 
     monkeypatch.setattr("sys.argv", ["train"])
     with pytest.raises(SystemExit) as stopped:
-        command_line.run(train, PRESETS, "Trains.")
+        cli.run(train, PRESETS, "Trains.")
     assert stopped.value.code == status
     assert capsys.readouterr().err == f"error: {error}\n"
 
@@ -96,7 +96,7 @@ def test_a_file_of_options_is_where_a_run_starts_from(tmp_path, capsys):
 
 def test_the_help_of_a_preset_tells_about_it_in_the_groups_of_its_options(capsys):
     with pytest.raises(SystemExit):
-        command_line.parse(train_classifier.PRESETS, "Trains.", ["--preset", "deit", "--help"], train_classifier.ABOUT)
+        cli.parse(train_classifier.PRESETS, "Trains.", ["--preset", "deit", "--help"], train_classifier.ABOUT)
     shown = capsys.readouterr().out
     assert "arXiv 2012.12877" in shown
     for group in (base.__doc__ for base in train_classifier.Options.__bases__):
@@ -117,10 +117,8 @@ class Search(Options):
 
 def test_fields_of_a_subclass_are_a_group_of_their_own(capsys):
     presets = {"plain": Search(), "long": Search(trials=11)}
-    assert command_line.parse(presets, "Searches.", ["--preset", "long", "--image-size", "5"]) == Search(
-        trials=11, image_size=5
-    )
+    assert cli.parse(presets, "Searches.", ["--preset", "long", "--image-size", "5"]) == Search(trials=11, image_size=5)
     with pytest.raises(SystemExit):
-        command_line.parse(presets, "Searches.", ["--help"])
+        cli.parse(presets, "Searches.", ["--help"])
     shown = capsys.readouterr().out
     assert "What is searched" in shown and shown.count("--model TEXT") == 1 and "--trials N" in shown
