@@ -1,7 +1,6 @@
 """Names to model families: a family is a module with one registered function; no list of them exists."""
 
 import dataclasses
-import difflib
 import importlib
 import warnings
 from fnmatch import fnmatchcase
@@ -9,6 +8,7 @@ from typing import NamedTuple
 
 from keras_vit import backend
 from keras_vit.discovery import Offer, installed
+from keras_vit.nested import did_you_mean
 
 _registered: dict = {}  # family name -> {module name: Family}
 
@@ -70,7 +70,7 @@ def offer_of(name):
     """Returns the one Offer of the family called `name`, without importing it; ZooError where there isn't one."""
     offers = _offers()
     if name not in offers:
-        raise ZooError(f"no family {name!r}{_close(name, offers)}; the families are {', '.join(sorted(offers))}")
+        raise ZooError(f"no family {name!r}{did_you_mean(name, offers)}; the families are {', '.join(sorted(offers))}")
     if len(offers[name]) > 1:
         both = " and ".join(sorted(map(str, offers[name])))
         raise ZooError(f"{name!r} is offered by {both}: uninstall one, or rename the one you registered")
@@ -120,11 +120,11 @@ def resolve(name, overrides=None):
     found = family(start)
     if row not in found.variants:
         known = [join(start, each) for each in found.variants]
-        raise ZooError(f"no model {name!r}{_close(name, known)}; {start} comes as {', '.join(known)}")
+        raise ZooError(f"no model {name!r}{did_you_mean(name, known)}; {start} comes as {', '.join(known)}")
     config, overrides = found.variants[row], overrides or {}
     known = [field.name for field in dataclasses.fields(config) if field.init]
     if unknown := sorted(set(overrides) - set(known)):
-        close = _close(unknown[0], known)
+        close = did_you_mean(unknown[0], known)
         raise ZooError(f"{name} has no option {', '.join(map(repr, unknown))}{close}; it has {', '.join(known)}")
     return found, dataclasses.replace(config, **overrides)
 
@@ -140,8 +140,3 @@ def split(name):
 def join(start, row):
     """Returns the name of the variant `row` of the family `start`."""
     return f"{start}-{row}" if row else start
-
-
-def _close(name, known):
-    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -6,7 +6,6 @@ The table it writes is that of docs/small_data.md. Stopped, it goes on where it 
 """
 
 import argparse
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def run(preset, changes, seeds, output, **options):
 
     `options` replace others of the preset for all of them. Each run has a folder of its own below `output`.
     """
-    base = dataclasses.replace(PRESETS[preset], **options)
+    base = PRESETS[preset]().replace(**options)
     found = {}
     for number, (name, change) in enumerate(changes.items()):
         found[name] = []
@@ -47,8 +46,8 @@ def run(preset, changes, seeds, output, **options):
 
 def changed(base, change, **options):
     """Returns the options `base` with `change`, whose model options add to its own."""
-    model_options = base.model_options | change.get("model_options", {})
-    return dataclasses.replace(base, **{**change, "model_options": model_options, **options})
+    model_options = base.model.options | change.get("model_options", {})
+    return base.replace(**{**change, "model_options": model_options, **options})
 
 
 def write(found, seeds, output):
@@ -90,4 +89,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.answering(main)
+    cli.call(main)

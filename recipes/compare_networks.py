@@ -33,6 +33,7 @@ from keras_vit.studies.networks.networks import networks
 from keras_vit.studies.networks.study import Contestant, Run, Study
 from keras_vit.studies.networks.trainings import train_all
 from keras_vit.studies.report import write_markdown, write_report
+from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.runs import provenance
 from keras_vit.training.runs.folder import RunFolder
 
@@ -76,7 +77,7 @@ class Options:
     """of the tokens of the ViT, the hybrid and the Mixer, a multiple of 16; the others are made about as large"""
     depth: int = 4
     """blocks of the ViT and the hybrid"""
-    train_share: float = 1.0
+    train_fraction: float = 1.0
     """part of the training images that the study calls 100 %"""
     shares: tuple[float, ...] = (0.1, 0.3, 1.0)
     """parts of these that are trained on, the last the largest; every training takes the same number of steps"""
@@ -86,7 +87,7 @@ class Options:
     """trainings on the largest share, of which the spread is shown; one on each smaller share"""
     epochs: int = 30
     """over the largest share"""
-    batch: int = 64
+    batch_size: int = 64
     learning_rate: float = 2e-3
     """at the end of the warm-up, a tenth of the training; it then falls to 0 as a cosine"""
     weight_decay: float = 0.05
@@ -100,12 +101,19 @@ class Options:
     """start over: remove what earlier trainings wrote to the folder"""
 
 
-PRESETS = {
-    "fashion": Options(
-        data="fashion_mnist", train_share=0.2, epochs=6, processes=2, output="runs/compare_fashion_mnist"
-    ),
-    "cifar10": Options(data="cifar10", train_share=0.2, epochs=8, processes=2, output="runs/compare_cifar10"),
-    "smoke": Options(
+def fashion() -> Options:
+    """A fifth of Fashion-MNIST."""
+    return Options(data="fashion_mnist", train_fraction=0.2, epochs=6, processes=2, output="runs/compare_fashion_mnist")
+
+
+def cifar10() -> Options:
+    """A fifth of CIFAR-10."""
+    return Options(data="cifar10", train_fraction=0.2, epochs=8, processes=2, output="runs/compare_cifar10")
+
+
+def smoke() -> Options:
+    """A minute on the digits, to see that everything works; the result means nothing."""
+    return Options(
         width=16,
         depth=1,
         shares=(0.5, 1.0),
@@ -115,23 +123,25 @@ PRESETS = {
         images=96,
         networks=("MLP", "ResNet", "ViT", "hybrid", "Mixer"),
         output="runs/compare_smoke",
-    ),
-}
+    )
+
+
+PRESETS = {"fashion": fashion, "cifar10": cifar10, "smoke": smoke}
 
 
 def training_of(options, name, network, share, seed):
     """Returns the Options of train_classifier of one training, in a folder of its own."""
     epochs = round(options.epochs * options.shares[-1] / share)
-    return train_classifier.Options(
+    return presets.plain().replace(
         data=options.data,
         data_dir=options.data_dir,
-        train_share=options.train_share * share,
+        train_fraction=options.train_fraction * share,
         model=network.model,
         image_size=options.image_size,
         model_options=network.options,
         augment=options.augment,
         epochs=epochs,
-        batch=options.batch,
+        batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         warmup_epochs=epochs / 10,
         weight_decay=options.weight_decay,
@@ -188,7 +198,7 @@ def train_missing(options, chosen):
     missing = {}
     for name, network in chosen.items():
         for (share, seed), training in trainings_of(options, name, network).items():
-            folder = RunFolder(training.output, training)
+            folder = RunFolder(training.run.output, training)
             folder.check(options.fresh)
             if options.fresh or not folder.is_done():
                 missing[f"{name}, {share:.0%} of the images, seed {seed}"] = training
@@ -198,7 +208,7 @@ def train_missing(options, chosen):
 def contestant(options, name, network, source):
     """Returns the Contestant of a network whose trainings are done."""
     trainings = trainings_of(options, name, network)
-    folders = {key: RunFolder(training.output, training) for key, training in trainings.items()}
+    folders = {key: RunFolder(training.run.output, training) for key, training in trainings.items()}
     shape = network.options | {
         "image_size": options.image_size,
         "channels": source.channels,

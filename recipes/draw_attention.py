@@ -38,7 +38,7 @@ class Options:
     """the picture"""
 
 
-PRESETS = {"plain": Options()}
+PRESETS = {"plain": Options}
 
 
 def draw(options):

@@ -254,7 +254,7 @@ def main():
     """Draws as the command line says."""
     tyro = backend.load("tyro")
     options = tyro.cli(Options, prog="python -m keras_vit.recipes.draw_lessons", description=__doc__.partition("\n")[0])
-    cli.answering(lambda: draw(options))
+    cli.call(lambda: draw(options))
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit import analysis, cli, data
-from keras_vit.cli import KeyValues
 from keras_vit.files import replacing
 from keras_vit.pictures.object_mass import mask_picture, mass_picture
 from keras_vit.recipes import train_classifier
 from keras_vit.studies import object_report
 from keras_vit.taps import list_taps
+from keras_vit.tasks.presets import classify as presets
+from keras_vit.training.options import KeyValues
 from keras_vit.training.runs import provenance
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
@@ -55,7 +56,7 @@ class Options:
     augment: str = "none"
     """what is done to training images at random, as in train_classifier"""
     epochs: int = 14
-    batch: int = 32
+    batch_size: int = 32
     learning_rate: float = 2e-3
     """at the end of the warm-up; it then falls to 0 as a cosine"""
     warmup_epochs: float = 1.0
@@ -69,9 +70,14 @@ class Options:
     """start over: train again"""
 
 
-PRESETS = {
-    "plain": Options(),
-    "smoke": Options(
+def plain() -> Options:
+    """The defaults."""
+    return Options()
+
+
+def smoke() -> Options:
+    """Two trainings of one epoch, to see that everything works; the result means nothing."""
+    return Options(
         data="digits_on_photos/once",
         model_options={"patch": 7, "width": 16, "depth": 2, "heads": 2, "hidden": 32},
         epochs=1,
@@ -79,8 +85,10 @@ PRESETS = {
         seeds=(0, 1),
         images=30,
         output="runs/measure_smoke",
-    ),
-}
+    )
+
+
+PRESETS = {"plain": plain, "smoke": smoke}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,9 +165,9 @@ def check(options):
 
 def training(options, seed):
     """Returns the Options of train_classifier for one seed: what both have in common, and a folder of its own."""
-    names = {each.name for each in dataclasses.fields(train_classifier.Options)}
-    common = {each.name: getattr(options, each.name) for each in dataclasses.fields(options) if each.name in names}
-    return train_classifier.Options(**common | {"seed": seed, "output": str(Path(options.output) / f"seed-{seed}")})
+    start = presets.plain()
+    common = {name: value for name, value in dataclasses.asdict(options).items() if name in start.flat()}
+    return start.replace(**common | {"seed": seed, "output": str(Path(options.output) / f"seed-{seed}")})
 
 
 def read(source, count, shape):

@@ -6,7 +6,6 @@ Everything lies in runs/quickstart afterwards. Run again it goes on where it sto
 """
 
 import argparse
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -30,10 +29,10 @@ console = Console()
 def run(home=HOME, preset="digits", fresh=False):
     """Trains, draws, exports and classifies below the folder `home`; returns what the server answered."""
     home = Path(home)
-    options = train_classifier.PRESETS[preset]
+    options = train_classifier.PRESETS[preset]()
     console.rule("1. Train a small Vision Transformer on 1,797 handwritten digits")
-    model, _ = train_classifier.train(dataclasses.replace(options, output=str(home / "training"), fresh=fresh))
-    source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
+    model, _ = train_classifier.train(options.replace(output=str(home / "training"), fresh=fresh))
+    source = data.open_source(options.data.name, data_dir=options.data.data_dir, seed=options.run.seed)
     preprocessing = preprocessing_of(model)
     digits = held_out(source)
 
@@ -126,4 +125,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.answering(main)
+    cli.call(main)

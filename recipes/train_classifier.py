@@ -18,7 +18,8 @@ from keras_vit import cli, data, files, registry
 from keras_vit.pictures import confusion_picture, curves_picture
 from keras_vit.tasks import classifier, confusion
 from keras_vit.tasks.classifier import preprocessing_of
-from keras_vit.tasks.presets.classify import ABOUT, PRESETS
+from keras_vit.tasks.classify import Classify
+from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training import resuming
 from keras_vit.training.averaging import MeasureAverage
 from keras_vit.training.callbacks import StopOnNaN, quietly
@@ -26,7 +27,7 @@ from keras_vit.training.devices import cluster, preemption, strategy
 from keras_vit.training.monitor.profiling import Profile
 from keras_vit.training.monitor.progress import ShowProgress
 from keras_vit.training.monitor.tensorboard import ShowInput
-from keras_vit.training.options import Options, check_values
+from keras_vit.training.options import Options
 from keras_vit.training.runs import provenance, state
 from keras_vit.training.runs.checkpoint import Checkpoint
 
@@ -36,24 +37,28 @@ __all__ = ["PRESETS", "Options", "preprocessing_of", "train"]
 def train(options, callbacks=()):
     """Returns the model with the weights that were best on the validation images, and its keras History.
 
-    The run lives in the folder `options.output`: there it goes on from its last saved state, or answers
+    The run lives in the folder `options.run.output`: there it goes on from its last saved state, or answers
     at once when it is done. On SIGTERM it saves its state and ends the process with status 143. Raises
     ValueError for options that can't be met, before any long work, DivergedError where the loss stops being a finite
     number, and WriteError where the disk is full.
     """
     check(options)
-    devices = strategy.choose(options.strategy, options.workers, options.index)
-    with cluster.workplace(devices, options) as folder, strategy.precision(options.precision):
+    devices = strategy.choose(options.devices.strategy, options.devices.workers, options.devices.index)
+    with cluster.workplace(devices, options) as folder, strategy.precision(options.devices.precision):
         with cluster.chief_first(devices):
-            source = data.open_source(options.data, data_dir=options.data_dir, seed=options.seed)
-            source = data.subset(source, options.train_share, options.seed)
-        strategy.check_batch(devices, options.batch, source.sizes["train"], options.accumulate)
-        strategy.check_steps(options.steps_per_execution, data.steps_per_epoch(source, options.batch))
-        keras.utils.set_random_seed(options.seed)
+            source = data.open_source(options.data.name, data_dir=options.data.data_dir, seed=options.run.seed)
+            source = data.subset(source, options.data.train_fraction, options.run.seed)
+        strategy.check_batch(
+            devices, options.optim.batch_size, source.sizes["train"], options.optim.gradient_accumulation
+        )
+        strategy.check_steps(
+            options.devices.steps_per_execution, data.steps_per_epoch(source, options.optim.batch_size)
+        )
+        keras.utils.set_random_seed(options.run.seed)
         with devices.scope():
             network = classifier.network(options, source)
             model = classifier.learner(network, options, source)
-        folder.begin(options.fresh)
+        folder.begin(options.run.fresh)
         progress = state.Progress()
         if folder.state.exists():
             with devices.scope():
@@ -63,7 +68,7 @@ def train(options, callbacks=()):
             print(f"{folder.path} is done; --fresh starts over")
             return best_of(folder), progress.history()
         with source.stopping_clearly(), quietly():
-            if progress.epochs < options.epochs:
+            if progress.epochs < options.optim.epochs:
                 fit(model, network, options, source, folder, progress, callbacks)
             best = conclude(network, options, source, folder, progress, devices)
         return best, progress.history()
@@ -71,24 +76,24 @@ def train(options, callbacks=()):
 
 def check(options):
     """Raises ValueError where an option can't be met, whatever the data."""
-    _, config = registry.resolve(options.model, options.model_options)
-    if options.teacher is not None and not hasattr(config, "distillation"):
-        raise ValueError(f"{options.model} has no distillation token to learn from a teacher with; deit-s16 has")
-    data.augmentation(options.augment)
-    check_values(options)
+    _, config = registry.resolve(options.model.name, options.model.options)
+    if options.task.teacher is not None and not hasattr(config, "distillation"):
+        raise ValueError(f"{options.model.name} has no distillation token to learn from a teacher with; deit-s16 has")
+    data.augmentation(options.data.augment)
 
 
 def batches_for_training(options, source, network, progress):
     """Returns the batches of (images, labels (B, classes)) that are still to be trained on."""
     preprocessing = classifier.training_preprocessing(network, options)
+    erased = options.data.random_erasing
     batches = data.training_batches(
         source,
-        data.decoder(source.targets, preprocessing, options.augment, random_erasing=options.erasing),
-        options.batch,
-        mix=data.mixing(source.targets, mixup=options.mixup, cutmix=options.cutmix),
-        repeated_augmentation=options.repeats,
-        seed=options.seed,
-        epochs=options.epochs,
+        data.decoder(source.targets, preprocessing, options.data.augment, random_erasing=erased),
+        options.optim.batch_size,
+        mix=data.mixing(source.targets, mixup=options.task.mixup, cutmix=options.task.cutmix),
+        repeated_augmentation=options.data.repeated_augmentation,
+        seed=options.run.seed,
+        epochs=options.optim.epochs,
         first_epoch=progress.epochs,
         first_step=progress.step,
         corrupt=progress.skipped,
@@ -98,7 +103,7 @@ def batches_for_training(options, source, network, progress):
 
 def held_out(split, network, options, source, devices):
     """Returns the batches of the split "validation" or "test", with labels (B, classes)."""
-    batch = strategy.evaluation_batch(devices, options.batch)
+    batch = strategy.evaluation_batch(devices, options.optim.batch_size)
     decode = data.decoder(source.targets, preprocessing_of(network, options))
     batches = data.evaluation_batches(source, split, decode, batch)
     return batches.map(lambda batch: (batch["image"], keras.ops.one_hot(batch["label"], len(source.labels))))
@@ -106,12 +111,12 @@ def held_out(split, network, options, source, devices):
 
 def fit(model, network, options, source, folder, progress, callbacks):
     """Trains `model` from where `progress` stands to the last epoch, keeping its state in `folder`."""
-    steps = data.steps_per_epoch(source, options.batch)
+    steps = data.steps_per_epoch(source, options.optim.batch_size)
     batches = batches_for_training(options, source, network, progress)
-    profiled = [] if options.profile is None else [Profile(options.profile, folder.tensorboard)]
+    profiled = [] if options.run.profile is None else [Profile(options.run.profile, folder.tensorboard)]
     with preemption.noticing(model.distribute_strategy) as ending:
-        keeping = Checkpoint(folder, progress, source, lambda: classifier.kept(network), options.save_every, ending)
-        shown = ShowProgress(options.epochs, steps, options.batch, progress.rows, progress.step)
+        keeping = Checkpoint(folder, progress, source, lambda: classifier.kept(network), options.run.save_every, ending)
+        shown = ShowProgress(options.optim.epochs, steps, options.optim.batch_size, progress.rows, progress.step)
         own = [
             MeasureAverage(),
             StopOnNaN(folder),
@@ -121,7 +126,7 @@ def fit(model, network, options, source, folder, progress, callbacks):
             *profiled,
             shown,
         ]
-        counts = {"epochs": options.epochs, "steps": steps}
+        counts = {"epochs": options.optim.epochs, "steps": steps}
         batches, callbacks = resuming.from_step(model, batches, [*own, *callbacks], progress, **counts)
         with contextlib.ExitStack() as finishing:
             for each in (*profiled, shown):
@@ -131,7 +136,7 @@ def fit(model, network, options, source, folder, progress, callbacks):
                 batches,
                 validation_data=held_out("validation", network, options, source, model.distribute_strategy),
                 initial_epoch=progress.epochs,
-                epochs=options.epochs,
+                epochs=options.optim.epochs,
                 steps_per_epoch=steps,
                 shuffle=False,  # the batches are shuffled
                 callbacks=callbacks,
@@ -153,7 +158,7 @@ def conclude(network, options, source, folder, progress, devices):
         counted = confusion.counter(len(source.labels))
         measurer = classifier.measurer(best, options, counted)
     test = measurer.evaluate(held_out("test", best, options, source, devices), return_dict=True, verbose=0)
-    title = f"{options.model} on {source.name}"
+    title = f"{options.model.name} on {source.name}"
     curves_picture(folder.curves, progress.rows, title, best=progress.best)
     outcome = {
         "test": test | {"images": source.sizes["test"]},
@@ -163,8 +168,8 @@ def conclude(network, options, source, folder, progress, devices):
         "seconds": progress.seconds,
         "started": progress.started,
         "ended": provenance.now(),
-        "options": dataclasses.asdict(options),
-        "seed": options.seed,
+        "options": options.flat(),
+        "seed": options.run.seed,
         "labels": list(source.labels),
         "preprocessing": dataclasses.asdict(preprocessing_of(best, options)),
         "images": source.sizes,
@@ -195,4 +200,4 @@ def confused(counted, source, folder, title):
 
 
 if __name__ == "__main__":
-    cli.run(train, PRESETS, __doc__, ABOUT)
+    cli.run(train, PRESETS, __doc__, Options[Classify])

@@ -19,46 +19,50 @@ from keras_vit.training.trainer import Trainer
 def network(options, source):
     """Returns the network for the classes and channels of `source`, the part of it frozen that is not to learn."""
     classes = len(source.labels)
-    wanted = {"classes": classes, "channels": source.channels} | options.model_options
+    wanted = {"classes": classes, "channels": source.channels} | options.model.options
     if wanted["classes"] != classes:
         raise ValueError(f"classes={wanted['classes']} does not match {source.name}, which has {classes} classes")
-    if options.test_size is not None:
+    if options.data.test_size is not None:
         wanted["image_size"] = None  # of any size, for it sees two
-    elif options.image_size is not None:
-        wanted["image_size"] = options.image_size
-    if options.teacher is not None:
+    elif options.data.image_size is not None:
+        wanted["image_size"] = options.data.image_size
+    if options.task.teacher is not None:
         wanted["distillation"] = "both"
-    model = keras_vit.build(options.model, weights=options.weights, **wanted)
-    if None in model.input_shape[1:] and options.test_size is None:
-        raise ValueError(f"{options.model} takes images of any size; give image_size")
-    if options.lora is not None:
-        transfer.add_lora(model, options.lora)
-    if options.freeze is not None:
-        transfer.freeze(model, options.freeze)
+    model = keras_vit.build(options.model.name, weights=options.model.weights, **wanted)
+    if None in model.input_shape[1:] and options.data.test_size is None:
+        raise ValueError(f"{options.model.name} takes images of any size; give image_size")
+    if options.model.lora is not None:
+        transfer.add_lora(model, options.model.lora)
+    if options.model.freeze is not None:
+        transfer.freeze(model, options.model.freeze)
     return model
 
 
 def learner(model, options, source):
     """Returns the compiled Trainer of the network `model`, taught by the teacher of `options` where there is one."""
     taught = model
-    if options.teacher is not None:
-        taught = distillation.distil(model, *_teacher(options.teacher, model, source, preprocessing_of(model, options)))
-    trainer = Trainer(taught, options.accumulate, options.clip_norm, options.sam)
-    steps = data.steps_per_epoch(source, options.batch)
-    rate = optimizers.warmup_cosine(options.learning_rate, options.epochs * steps, round(options.warmup_epochs * steps))
+    if options.task.teacher is not None:
+        taught = distillation.distil(
+            model, *_teacher(options.task.teacher, model, source, preprocessing_of(model, options))
+        )
+    trainer = Trainer(taught, options.optim.gradient_accumulation, options.optim.clip_norm, options.optim.sam)
+    steps = data.steps_per_epoch(source, options.optim.batch_size)
+    rate = optimizers.warmup_cosine(
+        options.optim.learning_rate, options.optim.epochs * steps, round(options.optim.warmup_epochs * steps)
+    )
     trainer.compile(
         optimizer=optimizers.make_optimizer(
-            options.optimizer,
+            options.optim.optimizer,
             model,
             rate,
-            weight_decay=options.weight_decay,
-            layer_decay=options.layer_decay,
-            head_steps=round(options.head_epochs * steps),
-            ema=options.ema,
+            weight_decay=options.optim.weight_decay,
+            layer_decay=options.optim.layer_decay,
+            head_steps=round(options.optim.head_epochs * steps),
+            ema=options.optim.ema,
         ),
         loss=_loss(options),
-        metrics=["accuracy"] if options.teacher is None else [_accuracy_of_student()],
-        steps_per_execution=options.steps_per_execution,
+        metrics=["accuracy"] if options.task.teacher is None else [_accuracy_of_student()],
+        steps_per_execution=options.devices.steps_per_execution,
     )
     return trainer
 
@@ -80,7 +84,7 @@ def kept(model):
 def measurer(model, options, metrics=()):
     """Returns a Trainer of `model`, one that is kept, compiled to measure it and not to train."""
     trainer = Trainer(model)
-    trainer.compile(loss=_loss(dataclasses.replace(options, teacher=None)), metrics=["accuracy", *metrics])
+    trainer.compile(loss=_loss(options.replace(teacher=None)), metrics=["accuracy", *metrics])
     return trainer
 
 
@@ -89,27 +93,32 @@ def preprocessing_of(model, options=None):
 
     With the `options` of its training it is that for measuring; `training_preprocessing` is the one for training.
     """
-    size, channels = model.input_shape[1:3], model.input_shape[3]
-    if options is not None and options.test_size is not None:
-        size = pair(options.test_size, "test_size")
-    found = data.model_preprocessing(model, size) or data.Preprocessing(image_size=size, channels=channels)
-    crop = None if options is None else options.crop
-    return found if crop is None else dataclasses.replace(found, crop=crop)
+    return (
+        _preprocessing(model) if options is None else _preprocessing(model, options.data.test_size, options.data.crop)
+    )
 
 
 def training_preprocessing(model, options):
     """Returns the Preprocessing of images that `model` learns from, which `options` may want smaller than those for
     measuring; they are cut by the augmentation alone.
     """
-    return preprocessing_of(model, dataclasses.replace(options, test_size=options.image_size, crop=None))
+    return _preprocessing(model, options.data.image_size)
+
+
+def _preprocessing(model, image_size=None, crop=None):
+    size, channels = model.input_shape[1:3], model.input_shape[3]
+    if image_size is not None:
+        size = pair(image_size, "image_size")
+    found = data.model_preprocessing(model, size) or data.Preprocessing(image_size=size, channels=channels)
+    return found if crop is None else dataclasses.replace(found, crop=crop)
 
 
 def _loss(options):
-    if options.teacher is not None:
-        return distillation.HardDistillation(options.label_smoothing)
-    if options.loss == "sigmoid":
-        return SigmoidLoss(options.label_smoothing, options.target_threshold)
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing)
+    if options.task.teacher is not None:
+        return distillation.HardDistillation(options.task.label_smoothing)
+    if options.task.loss == "sigmoid":
+        return SigmoidLoss(options.task.label_smoothing, options.task.target_threshold)
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.task.label_smoothing)
 
 
 @keras.saving.register_keras_serializable("keras_vit")

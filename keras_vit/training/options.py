@@ -1,155 +1,265 @@
-"""What the classifier recipe can be told, in groups as the command line shows them."""
+"""Options of a training, whatever its task, in the groups that the command line shows.
 
+Each option goes by one flat name, that of its flag. An `IRRELEVANT` one can't change the result.
+"""
+
+import ast
 import dataclasses
-from typing import Literal
+import json
+import re
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from keras_vit.cli import KeyValues
-from keras_vit.training.monitor import profiling
+from keras_vit import nested
+from keras_vit.backend import load
+
+tyro = load("tyro")
+
+T = TypeVar("T")
+IRRELEVANT = {"identity": False}
+PROFILE_WARM_UP = 10  # steps before those profiled where only a count is given: they compile, and fill the buffers
+# options of runs and files that are older than the name
+RENAMED = {
+    "accumulate": "gradient_accumulation",
+    "batch": "batch_size",
+    "erasing": "random_erasing",
+    "repeats": "repeated_augmentation",
+    "train_share": "train_fraction",
+}
+
+
+def _key_values(words):
+    pairs = [word.partition("=") for word in words]
+    if wrong := [key + value for key, equals, value in pairs if not (key and equals)]:
+        raise ValueError(f"{wrong[0]!r} is not of the form key=value")
+    return {key: _value(value) for key, _, value in pairs}
+
+
+def _value(word):
+    try:
+        return ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        return word  # a string needs no quotes
+
+
+KeyValues = Annotated[
+    dict[str, object],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="KEY=VALUE",
+        instance_from_str=_key_values,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda value: [f"{key}={each}" for key, each in value.items()],
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Images:
-    """Images, and what is done to them at random"""
+class Data:
+    """Images, and how they are changed at random"""
 
-    data: str = "digits"
-    """digits, folder:PATH with one folder of images a class, or a name of tensorflow-datasets"""
+    name: Annotated[str, tyro.conf.arg(name="data")] = field(default="digits", metadata={"flag": "data"})
+    """digits, folder:PATH, or the name of a data set of tensorflow-datasets"""
     data_dir: str | None = None
     """where tensorflow-datasets keeps its files; its own place unless given"""
-    train_share: float = 1.0
-    """part of the training and validation images that is used; all test images are"""
+    train_fraction: float = 1.0
+    """fraction of the training and validation images that is used; all test images are"""
     image_size: int | tuple[int, int] | None = None
-    """pixels that images are brought to; the model's own unless given"""
+    """pixels to resize images to; the model's own unless given"""
     test_size: int | tuple[int, int] | None = None
-    """pixels that images are brought to when measuring; those of training unless given (FixRes)"""
+    """pixels to resize images to for evaluation; image_size unless given (FixRes, Touvron et al. 2019)"""
     crop: float | None = None
-    """share of the shorter side seen when measuring; the checkpoint's own, or 1"""
+    """fraction of the shorter side that evaluation sees; the checkpoint's own, or 1"""
     augment: str = "none"
     """none, affine, flip-crop, random-resized-crop, randaugment[-MAGNITUDE], three-augment"""
-    mixup: float = 0.0
-    """alpha of the mixed shares of two images; 0 for none"""
-    cutmix: float = 0.0
-    """alpha of the boxes cut from another image; with mixup, one of both for each batch"""
-    erasing: float = 0.0
-    """share of the images that lose a box to noise"""
-    repeats: int = 1
-    """how often an image comes in a row, changed differently each time"""
+    random_erasing: float = 0.0
+    """probability that a box of an image is replaced by noise (Zhong et al. 2020)"""
+    repeated_augmentation: int = 1
+    """augmented copies of each image in a batch (Hoffer et al. 2020)"""
+
+    def __post_init__(self):
+        if self.test_size is not None and self.image_size is None:
+            raise ValueError(f"test_size={self.test_size} goes with an image_size to train at, and without a teacher")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Network:
-    """The model, and what of it learns"""
+class Model:
+    """The model, and which of its weights are trained"""
 
-    model: str = "vit-ti16"
+    name: Annotated[str, tyro.conf.arg(name="model")] = field(default="vit-ti16", metadata={"flag": "model"})
     """as listed by python -m keras_vit list"""
-    model_options: KeyValues = dataclasses.field(default_factory=dict)
+    options: Annotated[KeyValues, tyro.conf.arg(name="model-options")] = field(
+        default_factory=dict, metadata={"flag": "model_options"}
+    )
     """such as patch=4 drop_path=0.1; they add to the preset's"""
     weights: str | None = None
     """checkpoint to start from: a file, or the tag of a published one"""
     freeze: str | None = None
-    """layer before which nothing learns, such as block_6; head for a linear probe"""
-    head_epochs: float = 0.0
-    """epochs at the start in which the head alone learns"""
+    """layer before which all layers are frozen, such as block_6; head trains the head alone (linear probe)"""
     lora: int | None = None
-    """rank of the small matrices that learn beside the attention's, and nothing else but the head"""
-    teacher: str | None = None
-    """folder of a run, or MODEL:TAG of a published checkpoint, to distil from (DeiT)"""
+    """rank of the low-rank matrices beside each attention; only they and the head are trained (Hu et al. 2021)"""
+
+    def __post_init__(self):
+        if self.lora is not None and self.freeze is not None:
+            raise ValueError(LORA_ALONE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Learning:
-    """How it learns"""
+class Optim:
+    """Optimizer and schedule"""
 
     epochs: int = 90
     """passes over the training images"""
-    batch: int = 256
+    batch_size: int = 256
     """images in a step, over all devices together"""
-    accumulate: int = 1
-    """parts in which a device takes its share of the batch, to need less memory"""
+    gradient_accumulation: int = 1
+    """parts in which a device computes its share of the batch, to need less memory"""
     optimizer: Literal["adamw", "lamb", "sgd"] = "adamw"
     """sgd has momentum 0.9"""
     learning_rate: float = 1e-3
     """at the end of the warm-up; it then falls to 0 as a cosine"""
     warmup_epochs: float = 5.0
-    """epochs in which the rate rises from 0"""
+    """epochs in which the learning rate rises from 0"""
+    head_epochs: float = 0.0
+    """epochs at the start in which only the head is trained"""
     weight_decay: float = 0.05
     """of kernels; nothing else decays"""
     layer_decay: float = 1.0
-    """factor of the rate from each layer to the one before it, such as 0.75"""
+    """factor of the learning rate from each layer to the one before it, such as 0.75"""
     clip_norm: float | None = None
-    """norm of the whole gradient beyond which it is scaled down"""
-    loss: Literal["softmax", "sigmoid"] = "softmax"
-    """cross-entropy of one class, or of each class for itself (BCE)"""
-    label_smoothing: float = 0.1
-    """share of each label that is spread over all classes"""
-    target_threshold: float | None = None
-    """with sigmoid: a mixed image is of each class whose share is above it"""
+    """norm that the whole gradient is scaled down to where it is larger"""
     ema: float | None = None
-    """share of the weights' moving average that stays at each step, such as 0.9999; it is measured and kept"""
+    """decay of the moving average of the weights, such as 0.9999; the average is evaluated and kept"""
     sam: float | None = None
     """radius of sharpness-aware minimisation, such as 0.05; a step takes twice as long"""
 
+    def __post_init__(self):
+        if self.epochs < 1 or not 0 <= self.warmup_epochs < self.epochs:
+            raise ValueError(f"{self.warmup_epochs} warmup_epochs do not fit into {self.epochs} epochs")
+        if not 0 <= self.head_epochs < self.epochs:
+            raise ValueError(f"{self.head_epochs} head_epochs do not fit into {self.epochs} epochs")
+        for name in ("learning_rate", "clip_norm", "sam"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ValueError(f"{name} is above 0, not {value}")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay is at least 0, not {self.weight_decay}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema is a share between 0 and 1 such as 0.9999, not {self.ema}")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Machine:
-    """On what"""
+class Devices:
+    """Devices and precision"""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """of the arithmetic; weights are kept in float32"""
-    strategy: Literal["auto", "one", "mirrored", "multiworker"] = "auto"
+    strategy: Literal["auto", "one", "mirrored", "multiworker"] = field(default="auto", metadata=IRRELEVANT)
     """one device, all of this machine, several machines; auto takes all there are"""
-    workers: str | None = None
+    workers: str | None = field(default=None, metadata=IRRELEVANT)
     """host:port,host:port of all processes, else from TF_CONFIG; the first writes"""
-    index: int | None = None
+    index: int | None = field(default=None, metadata=IRRELEVANT)
     """which of the workers this process is, from 0"""
-    steps_per_execution: int = 1
-    """steps between two looks at the numbers; more are faster where steps are short"""
+    steps_per_execution: int = field(default=1, metadata=IRRELEVANT)
+    """steps between two callbacks; more are faster where steps are short"""
+    jit_compile: bool | Literal["auto"] = field(default="auto", metadata=IRRELEVANT)
+    """whether XLA compiles the step; auto does where it can and is faster"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is kept of it"""
+class Run:
+    """The run and its folder"""
 
     seed: int = 0
-    """of all chance: the same seed gives the same run"""
-    output: str = "runs/classifier"
+    """of all random numbers: the same seed gives the same run"""
+    output: str = field(default="runs/training", metadata=IRRELEVANT)
     """folder of the run; the same command there goes on where it stopped"""
-    fresh: bool = False
+    fresh: bool = field(default=False, metadata=IRRELEVANT)
     """start over: remove what an earlier run wrote to the folder"""
-    save_every: int = 1000
+    save_every: int = field(default=1000, metadata=IRRELEVANT)
     """steps between two saved states; the end of each epoch is saved too"""
-    profile: str | None = None
+    profile: str | None = field(default=None, metadata=IRRELEVANT)
     """steps to record for TensorBoard's profiler: a count, or FIRST,LAST"""
+
+    def __post_init__(self):
+        if self.save_every < 1:
+            raise ValueError(f"save_every is at least 1, not {self.save_every}")
+        if self.profile is not None:
+            profiled_steps(self.profile)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(Images, Network, Learning, Machine, Record):
-    """What to train on what, and how: every option of the command line."""
+class Options(Generic[T]):
+    """What to train on which data, and how: every option of the command line."""
+
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    task: T
+    optim: Optim = field(default_factory=Optim)
+    devices: Devices = field(default_factory=Devices)
+    run: Run = field(default_factory=Run)
+
+    def __post_init__(self):
+        nested.check_names(self)
+        if self.model.lora is not None and self.optim.head_epochs:
+            raise ValueError(LORA_ALONE)
+        if check := getattr(self.task, "check", None):
+            check(self)
+
+    def replace(self, **changes: Any) -> "Options[T]":
+        """Returns a copy with options changed by their flat names, such as epochs=3; groups may be given as a whole.
+
+        Raises ValueError for a name that is no option, and for values that can't be met.
+        """
+        return nested.replace(self, **changes)
+
+    def flat(self) -> dict[str, Any]:
+        """Returns {flat name: value} of all options."""
+        return nested.flat(self)
 
 
-def check_values(o):
-    """Raises ValueError where an option can't be met, whatever the data and the model."""
-    if o.epochs < 1 or not 0 <= o.warmup_epochs < o.epochs:
-        raise ValueError(f"{o.warmup_epochs} warmup_epochs do not fit into {o.epochs} epochs")
-    if o.save_every < 1:
-        raise ValueError(f"save_every is at least 1, not {o.save_every}")
-    if not 0 <= o.head_epochs < o.epochs:
-        raise ValueError(f"{o.head_epochs} head_epochs do not fit into {o.epochs} epochs")
-    if o.learning_rate <= 0 or o.weight_decay < 0 or not 0 <= o.label_smoothing < 1:
-        raise ValueError("learning_rate is above 0, weight_decay at least 0, label_smoothing 0 to below 1")
-    for name in ("clip_norm", "sam"):
-        if (value := getattr(o, name)) is not None and value <= 0:
-            raise ValueError(f"{name} is above 0, not {value}")
-    if o.test_size is not None and (o.image_size is None or o.teacher is not None):
-        raise ValueError(f"test_size={o.test_size} goes with an image_size to train at, and without a teacher")
-    if o.ema is not None and not 0 < o.ema < 1:
-        raise ValueError(f"ema is a share between 0 and 1 such as 0.9999, not {o.ema}")
-    if o.target_threshold is not None and (o.loss != "sigmoid" or not 0 <= o.target_threshold < 1):
-        raise ValueError(f"target_threshold={o.target_threshold} goes with loss='sigmoid', from 0 to below 1")
-    if o.profile is not None:
-        profiling.steps_of(o.profile)
-    if o.teacher is not None and (o.loss != "softmax" or o.lora is not None):
-        raise ValueError("a teacher goes with loss='softmax' and without lora")
-    if o.lora is not None and (o.freeze is not None or o.head_epochs):
-        raise ValueError(
-            "lora leaves nothing but its own matrices and the head to learn: without freeze and head_epochs"
-        )
+LORA_ALONE = "lora leaves nothing but its own matrices and the head to learn: without freeze and head_epochs"
+
+
+def profiled_steps(profile: str) -> tuple[int, int]:
+    """Returns the first and the last step to record, from 1, of "FIRST,LAST" or of a count; ValueError for neither."""
+    if match := re.fullmatch(r"(\d+)(?:,(\d+))?", profile):
+        number, last = int(match[1]), match[2]
+        first, last = (PROFILE_WARM_UP + 1, PROFILE_WARM_UP + number) if last is None else (number, int(last))
+        if 1 <= first <= last:
+            return first, last
+    raise ValueError(f"profile={profile!r} is neither a count of steps such as 5 nor first,last such as 20,25")
+
+
+def identity(options: Any) -> dict[str, Any]:
+    """Returns {flat name: value} of what can change the result, and the task's name as "task", as JSON has them."""
+    return task_of(options) | nested.identity(options)
+
+
+def task_of(options: Any) -> dict[str, str]:
+    """Returns {"task": the name of the task of `options`}, {} where they have none."""
+    return {"task": type(options.task).__name__.lower()} if hasattr(options, "task") else {}
+
+
+def renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns {flat name: value} with today's names of the options."""
+    return {RENAMED.get(key, key): value for key, value in values.items()}
+
+
+def read(path: str | Path, start: T) -> T:
+    """Returns the dataclass `start` with the options in the JSON file `path`, such as a run's options.json.
+
+    Raises ValueError where it is none, is of another task, or names an option that `start` doesn't have.
+    """
+    try:
+        there = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = renamed(there["options"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"options {str(path)!r} is no file of options such as a run's options.json: {error}") from None
+    here = task_of(start)
+    if here and (task := there.get("task", here["task"])) != here["task"]:
+        raise ValueError(f"options {str(path)!r} are of the task {task}, not of {here['task']}")
+    if unknown := sorted(values.keys() - (names := nested.flat(start)).keys()):
+        hint = nested.did_you_mean(unknown[0], names)
+        raise ValueError(f"options {str(path)!r} names {unknown[0]!r}, which is no option{hint}")
+    return nested.replace(start, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

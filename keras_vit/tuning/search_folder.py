@@ -3,21 +3,20 @@
 import shutil
 from pathlib import Path
 
+from keras_vit import nested
 from keras_vit.files import read_json, write_json
-from keras_vit.training.runs.folder import NO_CHANGE, WRITER, RunError, asked_of, differences
+from keras_vit.training.options import identity, renamed
+from keras_vit.training.runs.folder import WRITER, RunError, differences
 
 STARTS = 3  # of a trial's process without an epoch completed, before the trial counts as failed
 
 
 class SearchFolder:
-    """The files of a search below `path`, which was asked for with the dataclass `search`.
+    """The files of a search below `path`, which was asked for with the dataclass `search`."""
 
-    `resumable` are its fields that may change from one start to the next.
-    """
-
-    def __init__(self, path, search, resumable=()):
+    def __init__(self, path, search):
         self.path = Path(path)
-        self.asked, self._default = (asked_of(each, (*NO_CHANGE, *resumable)) for each in (search, type(search)()))
+        self.asked, self._default = identity(search), identity(nested.defaults(search))
         self.options = self.path / "search.json"
         self.oracle = self.path / "oracle"
         self.trials = self.path / "trials"
@@ -98,7 +97,7 @@ class SearchFolder:
         try:
             there = read_json(self.options)
             if there["written_by"] == WRITER:
-                return self._default | there["search"]  # as RunFolder does
+                return self._default | renamed(there["search"])  # as RunFolder does
         except (ValueError, TypeError, KeyError, IndexError):
             pass  # not ours, as below
         raise RunError(f"{self.options} was not written by a search of {WRITER}; name another output")

@@ -3,10 +3,9 @@
 import ast
 import dataclasses
 
-from keras_vit import registry
+from keras_vit import nested, registry
 from keras_vit.backend import load
 from keras_vit.spaces import Range, Times
-from keras_vit.training.runs.folder import NO_CHANGE
 
 kt = load("keras_tuner")
 
@@ -16,7 +15,15 @@ TRAINING = {
     "augment": ("none", "flip-crop", "random-resized-crop", "randaugment", "three-augment"),
 }
 FINE_TUNING = {"learning_rate": Range(1e-5, 1e-3, log=True), "layer_decay": (0.65, 0.75, 0.85)}
-FIXED = {*NO_CHANGE, "model", "model_options", "data", "data_dir", "weights", "epochs", "warmup_epochs"}
+FIXED = {
+    "model",
+    "model_options",
+    "data",
+    "data_dir",
+    "weights",
+    "epochs",
+    "warmup_epochs",
+}  # and what changes no result
 FORMS = "depth=2,4,6 or drop_path=0..0.3 or learning_rate=log:1e-4..1e-2 or width=x0.5,x1,x2 or augment=fixed"
 
 
@@ -57,18 +64,18 @@ def axes(base, given=None):
 
     `base` are the options of a training; they are the default of each axis, so that what is searched holds them.
     `given` maps names to tuples, Range, Times or text in one of `FORMS`. A checkpoint fixes the shape of its
-    model: with `base.weights` only the ranges of the family's space count, and layer decay joins them.
+    model: with weights only the ranges of the family's space count, and layer decay joins them.
     Raises ValueError for an entry that names no option, or can't hold the option's value.
     """
-    family, config = registry.resolve(base.model, base.model_options)
-    own = {key: each for key, each in family.space.items() if base.weights is None or isinstance(each, Range)}
-    common = TRAINING if base.weights is None else TRAINING | FINE_TUNING
-    common = {key: each for key, each in common.items() if hasattr(base, key)}
+    family, config = registry.resolve(base.model.name, base.model.options)
+    own = {key: each for key, each in family.space.items() if base.model.weights is None or isinstance(each, Range)}
+    common = TRAINING if base.model.weights is None else TRAINING | FINE_TUNING
+    common = {key: each for key, each in common.items() if key in base.flat()}
     entries = common | own | {key: parse(key, each) for key, each in (given or {}).items()}
     found = [_axis(key, each, base, config) for key, each in entries.items() if each is not None]
     found = [axis for axis in found if axis.choices is None or len(axis.choices) > 1]
     if not found:
-        raise ValueError(f"nothing is left to search for {base.model}; give a space such as {FORMS}")
+        raise ValueError(f"nothing is left to search for {base.model.name}; give a space such as {FORMS}")
     return found
 
 
@@ -85,10 +92,10 @@ def applied(axes, values, base):
     changes = {}
     for axis in axes:
         changes |= axis.changes(values[axis.name])
-    known = {field.name for field in dataclasses.fields(base)}
-    model_options = base.model_options | {key: each for key, each in changes.items() if key not in known}
+    known = base.flat()
+    model_options = base.model.options | {key: each for key, each in changes.items() if key not in known}
     own = {key: each for key, each in changes.items() if key in known}
-    return dataclasses.replace(base, **own, model_options=model_options)
+    return base.replace(**own, model_options=model_options)
 
 
 def parse(name, entry):
@@ -142,16 +149,18 @@ def _axis(name, entry, base, config):
 
 
 def _default(name, base, config):
-    if name in FIXED:
+    fixed, own = FIXED | nested.irrelevant(base), base.flat()
+    if name in fixed:
         raise ValueError(f"{name} is no option to search over; search once for each value of it")
-    owner = base if getattr(base, name, None) is not None or not hasattr(config, name) else config
-    if not hasattr(owner, name):
-        known = [field.name for each in (base, config) for field in dataclasses.fields(each)]
+    if own.get(name) is not None or (name in own and not hasattr(config, name)):
+        return own[name]
+    if not hasattr(config, name):
+        known = {*own, *(field.name for field in dataclasses.fields(config))}
         raise ValueError(
-            f"{name!r} in the space of {base.model} is neither an option of training nor of the model; "
-            f"these are {', '.join(sorted({*known} - FIXED))}"
+            f"{name!r} in the space of {base.model.name} is neither an option of training nor of the model; "
+            f"these are {', '.join(sorted(known - fixed))}"
         )
-    return getattr(owner, name)
+    return getattr(config, name)
 
 
 def _range(name, entry, default):

@@ -1,7 +1,6 @@
 """Searches for better options of a training: keras_tuner proposes, the same `train` as ever tries."""
 
 import contextlib
-import dataclasses
 import io
 import os
 import sys
@@ -77,10 +76,10 @@ class Tuner(kt.engine.base_tuner.BaseTuner):
         values, options = trial.hyperparameters.values, self.base
         if int(trial.trial_id):
             options = search_space.applied(self.axes, values, options)
-        epochs = values.get(oracles.EPOCHS, options.epochs)
-        warmup = options.warmup_epochs * epochs / options.epochs
+        epochs = values.get(oracles.EPOCHS, options.optim.epochs)
+        warmup = options.optim.warmup_epochs * epochs / options.optim.epochs
         output = str(self.folder.run_of(trial.trial_id))
-        return dataclasses.replace(options, epochs=epochs, warmup_epochs=warmup, output=output, fresh=False)
+        return options.replace(epochs=epochs, warmup_epochs=warmup, output=output, fresh=False)
 
     @contextlib.contextmanager
     def _alive(self, trial_id):

@@ -1,7 +1,6 @@
 """The curves of the small-data presets, as committed: the smoke preset still follows its own."""
 
 import csv
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ def curve(name):
 
 
 def test_the_smoke_preset_follows_its_curve(tmp_path):
-    _, history = train(dataclasses.replace(PRESETS["smoke"], output=str(tmp_path / "run"), data_dir=str(tmp_path)))
+    _, history = train(PRESETS["smoke"]().replace(output=str(tmp_path / "run"), data_dir=str(tmp_path)))
     expected = curve("smoke")
     assert [row["epoch"] for row in expected] == [1, 2]
     for name, tolerance in TOLERANCE.items():
@@ -32,8 +31,9 @@ def test_the_smoke_preset_follows_its_curve(tmp_path):
 
 @pytest.mark.parametrize("name", ["digits", "fashion-mnist", "cifar10"])
 def test_the_curve_of_a_preset_is_that_of_its_schedule(name):
-    options, rows = PRESETS[name], curve(name)
-    assert [row["epoch"] for row in rows] == list(range(1, options.epochs + 1))
+    options, rows = PRESETS[name](), curve(name)
+    assert [row["epoch"] for row in rows] == list(range(1, options.optim.epochs + 1))
     assert (
-        rows[-1]["learning_rate"] == 0 and max(row["learning_rate"] for row in rows) <= options.learning_rate * 1.000001
+        rows[-1]["learning_rate"] == 0
+        and max(row["learning_rate"] for row in rows) <= options.optim.learning_rate * 1.000001
     )

@@ -8,9 +8,9 @@ import numpy as np
 
 from keras_vit.recipes.train_classifier import PRESETS
 
-SMOKE = PRESETS["smoke"]
+SMOKE = PRESETS["smoke"]()
 # with every source of chance: the order of images, augmentation, dropout, drop path
-CHANCE = {**SMOKE.model_options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
+CHANCE = {**SMOKE.model.options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
 
 
 def state_of(output):

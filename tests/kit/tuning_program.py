@@ -21,23 +21,27 @@ BEST = 3e-3  # the learning rate at which the accuracy below is highest
 
 def accuracy_of(options):
     """A landscape whose peak is known: learning rate 0.003 without drop path; more epochs are better."""
-    far = abs(math.log10(options.learning_rate / BEST))
-    return (1 - 0.2 * far - options.model_options.get("drop_path", 0.0)) * options.epochs / (options.epochs + 1)
+    far = abs(math.log10(options.optim.learning_rate / BEST))
+    return (
+        (1 - 0.2 * far - options.model.options.get("drop_path", 0.0))
+        * options.optim.epochs
+        / (options.optim.epochs + 1)
+    )
 
 
 def train(options, callbacks=()):
     """Leaves behind what a training of `options` leaves, with the accuracy of the landscape."""
-    folder = RunFolder(options.output, options)
+    folder = RunFolder(options.run.output, options)
     if not folder.is_done():
         folder.begin()
         with open(folder.path / "starts.txt", "a") as starts:
             starts.write("x")
-    if options.learning_rate > 0.5:
+    if options.optim.learning_rate > 0.5:
         raise DivergedError("the loss (nan) is no longer a finite number")
     accuracy = accuracy_of(options)
     history = keras.callbacks.History()
     history.history = {"val_accuracy": [accuracy / 2, accuracy], "val_loss": [2.0, 1 - accuracy]}
-    told = {"test": {"accuracy": accuracy - 0.01}, "parameters": 1000 + options.epochs, "seconds": 1.5}
+    told = {"test": {"accuracy": accuracy - 0.01}, "parameters": 1000 + options.optim.epochs, "seconds": 1.5}
     write_json(folder.result, told)
     return None, history
 
@@ -49,12 +53,12 @@ def starts_of(output, trial):
 
 def pausing(options, callbacks=()):
     """The same, which takes 5 s the first time that it makes trial 1, and 0.3 s for others."""
-    slow = Path(options.output).name == "1" and not Path(options.output).exists()
+    slow = Path(options.run.output).name == "1" and not Path(options.run.output).exists()
     result = train(options)
     time.sleep(5 if slow else 0.3)
     return result
 
 
 if __name__ == "__main__":
-    search = tune_classifier.of(tune_classifier.PRESETS["smoke"], **json.loads(sys.argv[1]))
+    search = tune_classifier.smoke().replace(**json.loads(sys.argv[1]))
     tune_classifier.tune(search, pausing)

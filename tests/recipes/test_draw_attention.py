@@ -48,11 +48,11 @@ def test_every_method_of_a_checkpoint_is_drawn_as_attention_gives_it(stored, pho
 
 
 def test_run_of_a_network_without_attention_names_its_classes(photos, tmp_path):
-    smoke = dataclasses.replace(
-        train_classifier.PRESETS["smoke"], model="mlp", model_options={"widths": (8,)}, output=str(tmp_path / "run")
+    smoke = train_classifier.PRESETS["smoke"]().replace(
+        model="mlp", model_options={"widths": (8,)}, output=str(tmp_path / "run")
     )
     model, _ = train_classifier.train(smoke)
-    given = {"images": photos, "model": smoke.output, "output": str(tmp_path / "seen.png")}
+    given = {"images": photos, "model": smoke.run.output, "output": str(tmp_path / "seen.png")}
     found = recipe.draw(recipe.Options(**given, methods=("occlusion",), target=3))
     assert list(found) == ["occlusion"] and found["occlusion"].shape == (2, 8, 8)
     title, _ = recipe.titles(model, np.zeros((2, *model.input_shape[1:]), "float32"), tuple("abcdefghij"))

@@ -1,7 +1,6 @@
 """The recipe: what a run leaves behind, goes on after, refuses and survives."""
 
 import csv
-import dataclasses
 import random
 import signal
 import subprocess
@@ -25,7 +24,7 @@ def base(tmp_path_factory):
     """Four epochs of the smoke preset of 20 steps each, everything it writes inside a temporary folder."""
     root = tmp_path_factory.mktemp("classifier")
     folders = {"data_dir": str(root / "data"), "output": str(root / "run")}
-    return dataclasses.replace(SMOKE, model_options=CHANCE, epochs=4, **folders)
+    return SMOKE.replace(model_options=CHANCE, epochs=4, **folders)
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +37,15 @@ def process(options, before=""):
     """Starts the recipe in a process of its own, after the lines `before`."""
     lines = [
         before,
-        "from keras_vit.recipes.train_classifier import Options, train",
-        f"train(Options(**{dataclasses.asdict(options)!r}))",
+        "from keras_vit.recipes.train_classifier import PRESETS, train",
+        f"train(PRESETS['smoke']().replace(**{options.flat()!r}))",
     ]
     command = [sys.executable, "-c", "\n".join(lines)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def test_a_run_leaves_its_files(base, undisturbed):
-    folder = Path(base.output)
+    folder = Path(base.run.output)
     names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
     names |= {"confusion.csv", "confusion.png"}
     assert {each.name for each in folder.iterdir()} == names
@@ -59,7 +58,7 @@ def test_a_run_leaves_its_files(base, undisturbed):
 
 def test_history_has_a_row_an_epoch_in_csv_and_in_keras(base, undisturbed):
     history = undisturbed[1]
-    with open(Path(base.output, "history.csv"), newline="") as file:
+    with open(Path(base.run.output, "history.csv"), newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4]
     assert history.epoch == [0, 1, 2, 3]
@@ -69,9 +68,9 @@ def test_history_has_a_row_an_epoch_in_csv_and_in_keras(base, undisturbed):
 
 
 def test_result_tells_the_measured_accuracy_of_the_best_model(base, undisturbed):
-    told = result_of(base.output)
-    source = data.open_source("digits", data_dir=base.data_dir)
-    best = keras.saving.load_model(Path(base.output, "best.keras"))
+    told = result_of(base.run.output)
+    source = data.open_source("digits", data_dir=base.data.data_dir)
+    best = keras.saving.load_model(Path(base.run.output, "best.keras"))
     preprocessing = data.Preprocessing(**told["preprocessing"])
     hits = [
         best(each["image"]).numpy().argmax(-1) == each["label"].numpy()
@@ -87,9 +86,9 @@ def test_result_tells_the_measured_accuracy_of_the_best_model(base, undisturbed)
 
 
 def test_confusion_matrix_counts_every_test_image(base, undisturbed):
-    told = result_of(base.output)
-    matrix = np.loadtxt(Path(base.output, "confusion.csv"), int, delimiter=",", skiprows=1)[:, 1:]
-    source = data.open_source("digits", data_dir=base.data_dir)
+    told = result_of(base.run.output)
+    matrix = np.loadtxt(Path(base.run.output, "confusion.csv"), int, delimiter=",", skiprows=1)[:, 1:]
+    source = data.open_source("digits", data_dir=base.data.data_dir)
     true = np.array([int(each["label"]) for each in source.examples("test")])
     np.testing.assert_array_equal(matrix.sum(1), np.bincount(true, minlength=10))
     np.testing.assert_allclose(told["test"]["accuracy"], np.trace(matrix) / matrix.sum(), rtol=1e-6)
@@ -101,12 +100,14 @@ def test_confusion_matrix_counts_every_test_image(base, undisturbed):
 
 
 def test_a_run_that_is_done_gives_its_best_model_without_training(base, undisturbed, capsys):
-    before = {each: each.stat().st_mtime_ns for each in Path(base.output).rglob("*.*") if each.name != "options.json"}
+    before = {
+        each: each.stat().st_mtime_ns for each in Path(base.run.output).rglob("*.*") if each.name != "options.json"
+    }
     model, history = train(base, callbacks=[keras.callbacks.LambdaCallback(on_train_begin=lambda _: 1 / 0)])
     assert "is done" in capsys.readouterr().out
     assert history.history == undisturbed[1].history
     assert_same(model.get_weights(), undisturbed[0].get_weights())
-    assert_same(model.get_weights(), best_of(base.output))
+    assert_same(model.get_weights(), best_of(base.run.output))
     assert before == {each: each.stat().st_mtime_ns for each in before}
 
 
@@ -125,7 +126,7 @@ files.os = type("Os", (), dict(replace=replace, fsync=os.fsync))
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(base, undisturbed, tmp_path):
-    options = dataclasses.replace(base, save_every=7, output=str(tmp_path / "run"))
+    options = base.replace(save_every=7, output=str(tmp_path / "run"))
     moments = [5, random.randint(2, 8)]  # 5: the best model is there, the state that names it isn't
     for moment in moments:
         killed = process(options, kill_at_replace(moment))
@@ -135,7 +136,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_never_was(base, undisturbed,
     output = last.communicate(timeout=200)[0]
     said = f"killed at {moments}: {output}"
     assert last.returncode == 0, said
-    assert_ended_alike(options.output, base.output, said)
+    assert_ended_alike(options.run.output, base.run.output, said)
 
 
 TWO_DEVICES = """
@@ -147,28 +148,28 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
 
 @pytest.mark.slow
 def test_two_devices_end_where_one_does(base, tmp_path):
-    options = {**SMOKE.model_options, "dropout": 0.0}  # each device drops on its own
-    one = dataclasses.replace(base, model_options=options, epochs=1, warmup_epochs=0.3, output=str(tmp_path / "one"))
-    two = dataclasses.replace(one, output=str(tmp_path / "two"))
+    options = {**SMOKE.model.options, "dropout": 0.0}  # each device drops on its own
+    one = base.replace(model_options=options, epochs=1, warmup_epochs=0.3, output=str(tmp_path / "one"))
+    two = one.replace(output=str(tmp_path / "two"))
     running = process(two, TWO_DEVICES)
     train(one)
     output = running.communicate(timeout=200)[0]
     assert running.returncode == 0, output
-    assert result_of(two.output)["devices"] == ["CPU:0", "CPU:1"]
-    for key, value in state_of(two.output).items():
-        np.testing.assert_allclose(value, state_of(one.output)[key], atol=1e-4, err_msg=key)
-    assert abs(result_of(two.output)["test"]["loss"] - result_of(one.output)["test"]["loss"]) < 1e-4
+    assert result_of(two.run.output)["devices"] == ["CPU:0", "CPU:1"]
+    for key, value in state_of(two.run.output).items():
+        np.testing.assert_allclose(value, state_of(one.run.output)[key], atol=1e-4, err_msg=key)
+    assert abs(result_of(two.run.output)["test"]["loss"] - result_of(one.run.output)["test"]["loss"]) < 1e-4
 
 
 def test_a_diverging_run_stops_at_once_and_saves_nothing(base, tmp_path):
-    options = dataclasses.replace(base, learning_rate=1e30, output=str(tmp_path / "run"))
+    options = base.replace(learning_rate=1e30, output=str(tmp_path / "run"))
     with pytest.raises(DivergedError, match=r"epoch 1, step \d+, at learning rate .* nothing was saved before"):
         train(options)
     assert not list(tmp_path.rglob("*.npz")) and not list(tmp_path.rglob("*.keras"))
 
 
 def test_weights_that_are_no_numbers_never_replace_a_good_state(base, tmp_path):
-    options = dataclasses.replace(base, epochs=2, precision="bfloat16", output=str(tmp_path / "run"))
+    options = base.replace(epochs=2, precision="bfloat16", output=str(tmp_path / "run"))
 
     class Spoil(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -181,9 +182,9 @@ def test_weights_that_are_no_numbers_never_replace_a_good_state(base, tmp_path):
 
     with pytest.raises(DivergedError, match="epoch 2.*or precision float32.*last good state lies in"):
         train(options, callbacks=[Spoil()])
-    assert all(np.isfinite(value).all() for value in state_of(options.output).values())
-    assert all(np.isfinite(value).all() for value in best_of(options.output))
-    assert len(Path(options.output, "history.csv").read_text().splitlines()) == 2
+    assert all(np.isfinite(value).all() for value in state_of(options.run.output).values())
+    assert all(np.isfinite(value).all() for value in best_of(options.run.output))
+    assert len(Path(options.run.output, "history.csv").read_text().splitlines()) == 2
     assert keras.config.dtype_policy().name == "float32"
 
 
@@ -196,7 +197,7 @@ def test_weights_that_are_no_numbers_never_replace_a_good_state(base, tmp_path):
         ({"image_size": 3}, "3"),
         ({"data": "digitz"}, "digitz"),
         ({"augment": "mirror"}, "no augmentation 'mirror'"),
-        ({"batch": 2000}, "batch 2000 does not fit the 1293 training images"),
+        ({"batch_size": 2000}, "batch 2000 does not fit the 1293 training images"),
         ({"warmup_epochs": 4}, "4 warmup_epochs do not fit into 4 epochs"),
         ({"precision": "float8"}, "no precision 'float8'; it is one of float32, bfloat16"),
         ({"learning_rate": -1.0}, "learning_rate is above 0"),
@@ -204,9 +205,8 @@ def test_weights_that_are_no_numbers_never_replace_a_good_state(base, tmp_path):
     ],
 )
 def test_what_cannot_be_met_is_refused_before_anything_is_written(base, tmp_path, changes, sentence):
-    options = dataclasses.replace(base, output=str(tmp_path / "run"), **changes)
     with pytest.raises(ValueError, match=sentence):
-        train(options)
+        train(base.replace(output=str(tmp_path / "run"), **changes))
     assert not (tmp_path / "run").exists()
 
 
@@ -223,33 +223,33 @@ def photos(folder, corrupt):
 
 @pytest.mark.filterwarnings("ignore:skipped")
 def test_a_corrupt_image_is_skipped_and_told_and_many_stop_the_run(base, tmp_path):
-    small = dataclasses.replace(SMOKE, image_size=12, batch=8, epochs=1, warmup_epochs=0.0)
-    one = dataclasses.replace(small, data=photos(tmp_path / "a", 1), output=str(tmp_path / "one"))
+    small = SMOKE.replace(image_size=12, batch_size=8, epochs=1, warmup_epochs=0.0)
+    one = small.replace(data=photos(tmp_path / "a", 1), output=str(tmp_path / "one"))
     train(one)
-    assert [Path(each).name for each in result_of(one.output)["skipped"]] == ["00.png"]
-    assert result_of(one.output)["labels"] == ["dark", "light"]
-    many = dataclasses.replace(small, data=photos(tmp_path / "b", 20), output=str(tmp_path / "many"))
+    assert [Path(each).name for each in result_of(one.run.output)["skipped"]] == ["00.png"]
+    assert result_of(one.run.output)["labels"] == ["dark", "light"]
+    many = small.replace(data=photos(tmp_path / "b", 20), output=str(tmp_path / "many"))
     with pytest.raises(data.DataError, match=r"can't be decoded(.|\n)*\.png"):
         train(many)
 
 
 def test_weights_of_other_classes_are_refused_before_anything_is_written(base, tmp_path):
-    sevenfold = keras_vit.build(base.model, image_size=base.image_size, classes=7, channels=1, **CHANCE)
+    sevenfold = keras_vit.build(base.model.name, image_size=base.data.image_size, classes=7, channels=1, **CHANCE)
     sevenfold.save_weights(tmp_path / "seven.weights.h5")
-    options = dataclasses.replace(base, weights=str(tmp_path / "seven.weights.h5"), output=str(tmp_path / "run"))
+    options = base.replace(weights=str(tmp_path / "seven.weights.h5"), output=str(tmp_path / "run"))
     with pytest.raises(ValueError, match="head"):
         train(options)
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        train(dataclasses.replace(options, weights="nowhere.safetensors"))
+        train(options.replace(weights="nowhere.safetensors"))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_with_another_run_is_refused_and_left_alone(base, undisturbed):
-    before = {each: each.read_bytes() for each in Path(base.output).rglob("*") if each.is_file()}
+    before = {each: each.read_bytes() for each in Path(base.run.output).rglob("*") if each.is_file()}
     with pytest.raises(ValueError, match=r"seed is 0 there and 5 here"):
-        train(dataclasses.replace(base, seed=5))
+        train(base.replace(seed=5))
     with pytest.raises(ValueError, match="no augmentation"):
-        train(dataclasses.replace(base, augment="mirror", fresh=True))
+        train(base.replace(augment="mirror", fresh=True))
     assert before == {each: each.read_bytes() for each in before}
 
 

@@ -18,7 +18,7 @@ from keras_vit.studies.networks.networks import networks
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 pytestmark = pytest.mark.slow
 # one of each kind: a row of pixels, neighbourhoods, attention
-SMOKE = dataclasses.replace(recipe.PRESETS["smoke"], networks=("MLP", "ResNet", "ViT"))
+SMOKE = dataclasses.replace(recipe.PRESETS["smoke"](), networks=("MLP", "ResNet", "ViT"))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_second_run_trains_nothing_again(compared):
 
 @pytest.mark.parametrize("preset", ["fashion", "cifar10"])
 def test_networks_have_about_as_many_parameters(preset):
-    options, channels = recipe.PRESETS[preset], {"fashion": 1, "cifar10": 3}[preset]
+    options, channels = recipe.PRESETS[preset](), {"fashion": 1, "cifar10": 3}[preset]
     shape = {"image_size": options.image_size, "channels": channels, "classes": 10}
     sizes = {
         name: models.count_parameters(network.model, **network.options, **shape)

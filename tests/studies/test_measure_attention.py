@@ -22,7 +22,7 @@ KINDS = ["raw attention_0", "raw attention_1", "dino", "rollout", "gradient", "g
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     root = tmp_path_factory.mktemp("measure")
-    return dataclasses.replace(PRESETS["smoke"], data_dir=str(root / "data"), output=str(root / "run"))
+    return dataclasses.replace(PRESETS["smoke"](), data_dir=str(root / "data"), output=str(root / "run"))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """What options make of a network: its loss, what of it learns, and what is kept."""
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,12 +10,12 @@ import pytest
 
 import keras_vit
 from keras_vit import cli, data
-from keras_vit.recipes.train_classifier import ABOUT, PRESETS, batches_for_training, check, train
+from keras_vit.recipes.train_classifier import PRESETS, Classify, Options, batches_for_training, check, train
 from keras_vit.tasks import classifier
 from keras_vit.training.runs import state
 
-SMOKE = PRESETS["smoke"]
-SMALL = {**SMOKE.model_options, "dropout": 0.0}
+SMOKE = PRESETS["smoke"]()
+SMALL = {**SMOKE.model.options, "dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -24,43 +23,42 @@ def quick(tmp_path_factory):
     """One epoch of the smoke preset in temporary folders."""
     root = tmp_path_factory.mktemp("options")
     places = {"data_dir": str(root / "data"), "output": str(root / "run")}
-    return dataclasses.replace(SMOKE, epochs=1, warmup_epochs=0.5, **places)
+    return SMOKE.replace(epochs=1, warmup_epochs=0.5, **places)
 
 
 @pytest.fixture(scope="module")
 def source(quick):
-    return data.open_source("digits", data_dir=quick.data_dir)
+    return data.open_source("digits", data_dir=quick.data.data_dir)
 
 
 def told(options):
-    return json.loads(Path(options.output, "result.json").read_text())
+    return json.loads(Path(options.run.output, "result.json").read_text())
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_met_and_says_where_it_is_from(name):
-    options = PRESETS[name]
+    options, about = PRESETS[name](), PRESETS[name].__doc__
     check(options)
-    assert cli.parse(PRESETS, "Trains.", ["--preset", name], ABOUT) == options
-    if options.data == "imagenet2012":
-        assert (re.search(r"arXiv \d{4}\.\d{5}", ABOUT[name]) and "%" in ABOUT[name]) or name == "augreg"
+    assert cli.parse(PRESETS, "Trains.", ["--preset", name], Options[Classify]) == options
+    if options.data.name == "imagenet2012":
+        assert (re.search(r"arXiv \d{4}\.\d{5}", about) and "%" in about) or name == "augreg"
 
 
 def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, source, tmp_path):
-    options = dataclasses.replace(
-        quick,
+    options = quick.replace(
         output=str(tmp_path / "run"),
         model_options={**SMALL, "depth": 2, "drop_path": 0.1, "stem": (5,), "patch": 2},
         mixup=0.2,
         cutmix=1.0,
-        erasing=0.1,
-        repeats=2,
+        random_erasing=0.1,
+        repeated_augmentation=2,
         crop=0.875,
         optimizer="lamb",
         loss="sigmoid",
         target_threshold=0.2,
         layer_decay=0.75,
         head_epochs=0.5,
-        accumulate=2,
+        gradient_accumulation=2,
         clip_norm=1.0,
         ema=0.9,
         sam=0.05,
@@ -77,12 +75,12 @@ def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, 
 
 def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, tmp_path):
     small = {"blocks": (1, 0, 0, 0), "width": 8, "dropout": 0.0}
-    options = dataclasses.replace(
-        quick, model="resnet-18", model_options=small, image_size=12, test_size=20, crop=0.9, output=str(tmp_path / "a")
+    options = quick.replace(
+        model="resnet-18", model_options=small, image_size=12, test_size=20, crop=0.9, output=str(tmp_path / "a")
     )
     network = classifier.network(options, source)
     images, _ = batches_for_training(options, source, network, state.Progress()).element_spec
-    assert images.shape == (options.batch, 12, 12, 1)
+    assert images.shape == (options.optim.batch_size, 12, 12, 1)
     model, history = train(options)
     result = told(options)
     assert result["preprocessing"]["image_size"] == [20, 20] and result["preprocessing"]["crop"] == 0.9
@@ -94,29 +92,29 @@ def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, 
         np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
     train(options)  # a run that is done
     with pytest.raises(ValueError, match=r"test_size=20 goes with an image_size"):
-        train(dataclasses.replace(options, image_size=None, output=str(tmp_path / "b")))
+        train(options.replace(image_size=None, output=str(tmp_path / "b")))
     with pytest.raises(ValueError, match="the mixing of patches has a weight for each"):
-        train(dataclasses.replace(options, model="mixer-s16", model_options={}, output=str(tmp_path / "b")))
+        train(options.replace(model="mixer-s16", model_options={}, output=str(tmp_path / "b")))
 
 
 def test_a_student_learns_from_a_run_and_is_kept_with_one_head(quick, tmp_path):
-    teacher = dataclasses.replace(quick, model="lenet-5", model_options={}, image_size=32, output=str(tmp_path / "a"))
+    teacher = quick.replace(model="lenet-5", model_options={}, image_size=32, output=str(tmp_path / "a"))
     train(teacher)
-    student = dataclasses.replace(
-        quick, model="deit-ti16-distilled", model_options=SMALL, teacher=teacher.output, output=str(tmp_path / "b")
+    student = quick.replace(
+        model="deit-ti16-distilled", model_options=SMALL, teacher=teacher.run.output, output=str(tmp_path / "b")
     )
     model, history = train(student)
     assert model.output_shape == (None, 10) and not any("lenet" in layer.name for layer in model.layers)
     assert model.count_params() == told(student)["parameters"] < 20_000
     assert 0 <= history.history["val_accuracy"][-1] <= 1
     with pytest.raises(ValueError, match="is no folder of a finished run, nor MODEL:TAG"):
-        train(dataclasses.replace(student, teacher="nowhere", output=str(tmp_path / "c")))
+        train(student.replace(teacher="nowhere", output=str(tmp_path / "c")))
     with pytest.raises(ValueError, match="swin-t has no distillation token to learn from a teacher with"):
-        train(dataclasses.replace(student, model="swin-t", model_options={}))
+        train(student.replace(model="swin-t", model_options={}))
 
 
 def test_low_rank_matrices_are_added_to_what_is_kept(quick, source):
-    options = dataclasses.replace(quick, lora=2, model_options=SMALL)
+    options = quick.replace(lora=2, model_options=SMALL)
     network = classifier.network(options, source)
     before = {weight.path: weight.numpy() for weight in network.weights}
     model = classifier.learner(network, options, source)
@@ -135,7 +133,7 @@ def _named(model):
 
 
 def test_a_probe_moves_the_head_alone(quick, source):
-    options = dataclasses.replace(quick, freeze="head", model_options=SMALL)
+    options = quick.replace(freeze="head", model_options=SMALL)
     network = classifier.network(options, source)
     before = dict(_named(network))
     model = classifier.learner(network, options, source)
@@ -179,7 +177,7 @@ def test_sigmoid_loss_equals_numpy(rng, smoothing, threshold):
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_written(quick, tmp_path, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        train(dataclasses.replace(quick, output=str(tmp_path / "run"), **changes))
+        train(quick.replace(output=str(tmp_path / "run"), **changes))
     assert not (tmp_path / "run").exists()
 
 
@@ -197,5 +195,5 @@ def test_magnitude_of_randaugment_counts(source):
 def test_the_model_that_is_kept_of_a_plain_run_is_the_one_that_build_makes(quick, source):
     network = classifier.network(quick, source)
     kept = classifier.kept(network)
-    built = keras_vit.build(quick.model, classes=10, channels=1, image_size=8, **quick.model_options)
+    built = keras_vit.build(quick.model.name, classes=10, channels=1, image_size=8, **quick.model.options)
     assert [w.path for w in kept.weights] == [w.path for w in built.weights] and kept.name == built.name

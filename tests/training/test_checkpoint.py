@@ -1,6 +1,5 @@
 """No work is lost: a run that is killed, terminated or out of space, wherever it was, ends as one that never was."""
 
-import dataclasses
 import multiprocessing
 import os
 import random
@@ -27,14 +26,14 @@ pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", 3))
 STEPS = 20  # in an epoch
 # with every source of chance, and an average of the weights that changes places with them to be measured
-AUGMENTED = {"model_options": CHANCE, "mixup": 0.4, "cutmix": 1.0, "repeats": 2, "ema": 0.9, "epochs": 3}
+AUGMENTED = {"model_options": CHANCE, "mixup": 0.4, "cutmix": 1.0, "repeated_augmentation": 2, "ema": 0.9, "epochs": 3}
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     root = tmp_path_factory.mktemp("checkpoint")
     folders = {"data_dir": str(root / "data"), "output": str(root / "run")}
-    return dataclasses.replace(SMOKE, **AUGMENTED, **folders)
+    return SMOKE.replace(**AUGMENTED, **folders)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ class MeasuredOnce(keras.callbacks.Callback):
 
 
 def test_a_run_terminated_anywhere_ends_as_if_it_never_was(base, undisturbed, tmp_path, capfd):
-    options = dataclasses.replace(base, output=str(tmp_path / "run"))
+    options = base.replace(output=str(tmp_path / "run"))
     before = signal.getsignal(signal.SIGTERM)
     steps = []
     for callback, moment in [
@@ -67,16 +66,16 @@ def test_a_run_terminated_anywhere_ends_as_if_it_never_was(base, undisturbed, tm
     ]:
         seen = callback if isinstance(callback, Seen) else Seen()
         with pytest.raises(SystemExit) as ended:
-            train(dataclasses.replace(options, save_every=random.randint(1, 30)), {callback, seen})
+            train(options.replace(save_every=random.randint(1, 30)), {callback, seen})
         steps += seen.steps
         assert ended.value.code == 143
         said = capfd.readouterr().err
-        assert f"terminated; the state after {moment} is saved in {options.output}" in said
+        assert f"terminated; the state after {moment} is saved in {options.run.output}" in said
         assert "the same command goes on" in said
     assert signal.getsignal(signal.SIGTERM) is before
     last = Seen()
     train(options, [last])
-    assert_ended_alike(options.output, base.output)
+    assert_ended_alike(options.run.output, base.run.output)
     # the callback that saw the end of a step may have come after the one that ended the process
     told = {(epoch, step): loss for epoch, step, loss in steps + last.steps}
     whole = {(epoch, step): loss for epoch, step, loss in undisturbed.steps}
@@ -118,8 +117,8 @@ def fill_disk(path):
 
 @needs(Path("/dev/full").exists(), "there is no device that is always full")
 def test_a_full_disk_ends_the_run_with_a_sentence_and_leaves_what_was_there(base, undisturbed, tmp_path):
-    options = dataclasses.replace(base, save_every=6, output=str(tmp_path / "run"))
-    folder = Path(options.output)
+    options = base.replace(save_every=6, output=str(tmp_path / "run"))
+    folder = Path(options.run.output)
     state, best, history = folder / "state" / "latest.npz", folder / "state" / "best-0001.keras", folder / "history.csv"
     with pytest.raises(WriteError, match=r"latest.npz can't be written: No space left.*; nothing was saved before$"):
         train(options, [Seen(2, lambda: fill_disk(state))])
@@ -142,7 +141,7 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_leaves_what_was_there(base
         assert sentence.startswith(f"{path} can't be written: No space left on device; "), sentence
         assert f"the state after {kept} in {state} is intact, and the same command goes on there" in sentence
     train(options)
-    assert_ended_alike(options.output, base.output)
+    assert_ended_alike(options.run.output, base.run.output)
 
 
 def test_what_a_job_beside_the_main_thread_raises_is_not_lost():
@@ -186,12 +185,12 @@ def wait_for(path, changes, running):
 
 
 def test_a_run_killed_at_random_moments_ends_as_if_it_never_was(base, tmp_path):
-    base = dataclasses.replace(base, epochs=KILLS + 2, output=str(tmp_path / "whole"))
-    options = dataclasses.replace(base, save_every=3, output=str(tmp_path / "run"))
+    base = base.replace(epochs=KILLS + 2, output=str(tmp_path / "whole"))
+    options = base.replace(save_every=3, output=str(tmp_path / "run"))
     train(base)
     processes = multiprocessing.get_context("forkserver")  # in which all is imported once
     processes.set_forkserver_preload(["kit.killed"])
-    state, log, moments = Path(options.output, "state", "latest.npz"), str(tmp_path / "log"), []
+    state, log, moments = Path(options.run.output, "state", "latest.npz"), str(tmp_path / "log"), []
     for _ in range(KILLS):
         moments.append((random.randint(1, 7), random.uniform(0, 0.1)))  # an epoch has 7 states
         running = processes.Process(target=slow_run, args=(options, log))
@@ -201,19 +200,17 @@ def test_a_run_killed_at_random_moments_ends_as_if_it_never_was(base, tmp_path):
         running.kill()
         running.join()
         assert running.exitcode == -signal.SIGKILL, Path(log).read_text()
-    assert not Path(options.output, "result.json").exists()
+    assert not Path(options.run.output, "result.json").exists()
     train(options)
-    assert_ended_alike(options.output, base.output, f"killed so many states and s after each start: {moments}")
+    assert_ended_alike(options.run.output, base.run.output, f"killed so many states and s after each start: {moments}")
 
 
 def test_a_run_on_several_devices_terminated_within_an_epoch_ends_as_if_it_never_was(base, tmp_path):
     options = {"strategy": "mirrored", "save_every": 7}
-    whole, terminated = (
-        dataclasses.replace(base, output=str(tmp_path / name), **options) for name in ("whole", "terminated")
-    )
+    whole, terminated = (base.replace(output=str(tmp_path / name), **options) for name in ("whole", "terminated"))
     running = multiprocessing.get_context("spawn").Process(target=whole_and_terminated, args=(whole, terminated))
     running.start()
     running.join()
     assert running.exitcode == 0
-    assert result_of(whole.output)["devices"] == ["CPU:0", "CPU:1"]
-    assert_ended_alike(terminated.output, whole.output)
+    assert result_of(whole.run.output)["devices"] == ["CPU:0", "CPU:1"]
+    assert_ended_alike(terminated.run.output, whole.run.output)

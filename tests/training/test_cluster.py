@@ -1,6 +1,5 @@
 """Several workers run the recipe as one: who writes, who speaks, and what the loss of one leaves."""
 
-import dataclasses
 import json
 import os
 import random
@@ -19,9 +18,9 @@ from keras_vit.recipes.train_classifier import PRESETS, train
 from keras_vit.training.devices import cluster, strategy
 
 pytestmark = pytest.mark.slow
-SMOKE = PRESETS["smoke"]
+SMOKE = PRESETS["smoke"]()
 # with every source of chance, which each device has of its own
-CHANCE = {**SMOKE.model_options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
+CHANCE = {**SMOKE.model.options, "depth": 2, "dropout": 0.1, "drop_path": 0.2}
 KILLS = max(2, int(os.environ.get("KILLS", 2)))
 SLOW = (
     "import keras, time\nslow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.02))"
@@ -42,14 +41,14 @@ def start(options, count=2):
     where = addresses(count)
     running = []
     for index in range(count):
-        own = dataclasses.asdict(dataclasses.replace(options, workers=where, index=index))
+        own = options.replace(workers=where, index=index).flat()
         lines = [
-            "from keras_vit.recipes.train_classifier import Options, train",
+            "from keras_vit.recipes.train_classifier import PRESETS, train",
             "from keras_vit import cli",
             SLOW,
-            f"cli.answering(lambda: train(Options(**{own!r}), [slow]))",
+            f"cli.call(lambda: train(PRESETS['smoke']().replace(**{own!r}), [slow]))",
         ]
-        place = Path(f"{options.output}-tmp-{index}")
+        place = Path(f"{options.run.output}-tmp-{index}")
         place.mkdir(exist_ok=True)
         quiet = os.environ | {"TMPDIR": str(place), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, "-c", "\n".join(lines)]
@@ -73,7 +72,7 @@ def state_of(output):
 def base(tmp_path_factory):
     root = tmp_path_factory.mktemp("cluster")
     folders = {"data_dir": str(root / "data"), "output": str(root / "run")}
-    return dataclasses.replace(SMOKE, model_options=CHANCE, epochs=KILLS + 2, **folders)
+    return SMOKE.replace(model_options=CHANCE, epochs=KILLS + 2, **folders)
 
 
 @pytest.fixture(scope="module")
@@ -85,24 +84,24 @@ def undisturbed(base):
 def test_only_the_chief_writes_and_speaks(base, undisturbed):
     (first, said, errors), (second, silence, warnings) = undisturbed
     assert (first, second) == (0, 0), errors + warnings
-    assert said.count(f"epoch {base.epochs}/{base.epochs}") == 1 and "test accuracy" in said
+    assert said.count(f"epoch {base.optim.epochs}/{base.optim.epochs}") == 1 and "test accuracy" in said
     assert silence == ""
     names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
     names |= {"confusion.csv", "confusion.png"}
-    assert {each.name for each in Path(base.output).iterdir()} == names
+    assert {each.name for each in Path(base.run.output).iterdir()} == names
     for writer in ("train", "validation", "input"):
-        assert len(list(Path(base.output).glob(f"tensorboard/{writer}/events*"))) == 1
-    assert not [each for i in (0, 1) for each in Path(f"{base.output}-tmp-{i}").rglob("*.keras")]
-    told = json.loads(Path(base.output, "result.json").read_text())
+        assert len(list(Path(base.run.output).glob(f"tensorboard/{writer}/events*"))) == 1
+    assert not [each for i in (0, 1) for each in Path(f"{base.run.output}-tmp-{i}").rglob("*.keras")]
+    told = json.loads(Path(base.run.output, "result.json").read_text())
     assert told["devices"] == ["worker 0 CPU:0", "worker 1 CPU:0"]
-    matrix = np.loadtxt(Path(base.output, "confusion.csv"), int, delimiter=",", skiprows=1)[:, 1:]
+    matrix = np.loadtxt(Path(base.run.output, "confusion.csv"), int, delimiter=",", skiprows=1)[:, 1:]
     assert matrix.sum() == told["images"]["test"] == 360  # of both workers
     np.testing.assert_allclose(told["test"]["accuracy"], np.trace(matrix) / 360, rtol=1e-6)
 
 
 def after_a_state(options, act):
     """Starts two workers, calls `act` on them at a random moment after they saved a state, returns their outcomes."""
-    state, running = Path(options.output, "state", "latest.npz"), start(options)
+    state, running = Path(options.run.output, "state", "latest.npz"), start(options)
     begun, until = state.stat().st_mtime_ns if state.exists() else None, time.monotonic() + 200
     while running[0].poll() is None and time.monotonic() < until:
         if state.exists() and state.stat().st_mtime_ns != begun:
@@ -114,42 +113,42 @@ def after_a_state(options, act):
 
 
 def test_killed_and_terminated_workers_started_again_end_as_if_they_never_were(base, undisturbed, tmp_path):
-    options = dataclasses.replace(base, save_every=3, output=str(tmp_path / "run"))
+    options = base.replace(save_every=3, output=str(tmp_path / "run"))
     for index in (0, 1, *random.choices((0, 1), k=KILLS - 2)):
         outcomes = after_a_state(options, lambda running, index=index: running[index].kill())
         assert outcomes[index][0] == -signal.SIGKILL, outcomes
         status, _, errors = outcomes[1 - index]
         (sentence,) = (line for line in errors.splitlines() if line.startswith("error: "))
         assert status == 1 and sentence.startswith(f"error: worker {index} of the cluster ended"), errors
-        assert f"the run in {options.output} goes on from its last state" in sentence
+        assert f"the run in {options.run.output} goes on from its last state" in sentence
     outcomes = after_a_state(options, lambda running: running[1].send_signal(signal.SIGTERM))
     (first, _, said), (second, _, silence) = outcomes
     assert (first, second) == (143, 143), said + silence
-    assert f"is saved in {options.output}/state/latest.npz; the same command goes on" in said
+    assert f"is saved in {options.run.output}/state/latest.npz; the same command goes on" in said
     assert "terminated" not in silence and "error: " not in silence
-    assert not Path(options.output, "result.json").exists()
+    assert not Path(options.run.output, "result.json").exists()
     for status, _, errors in finish(start(options)):
         assert status == 0, errors
-    ours, theirs = state_of(options.output), state_of(base.output)
+    ours, theirs = state_of(options.run.output), state_of(base.run.output)
     assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
-    assert Path(options.output, "history.csv").read_bytes() == Path(base.output, "history.csv").read_bytes()
+    assert Path(options.run.output, "history.csv").read_bytes() == Path(base.run.output, "history.csv").read_bytes()
 
 
 def test_three_workers_end_where_one_process_does(base, undisturbed, tmp_path):
-    plain = {**SMOKE.model_options, "dropout": 0.0}
-    common = {"model_options": plain, "epochs": 1, "batch": 60, "warmup_epochs": 0.3, "clip_norm": 1.0}
-    one = dataclasses.replace(base, output=str(tmp_path / "one"), **common)
-    three = dataclasses.replace(one, accumulate=1, steps_per_execution=3, output=str(tmp_path / "three"))
+    plain = {**SMOKE.model.options, "dropout": 0.0}
+    common = {"model_options": plain, "epochs": 1, "batch_size": 60, "warmup_epochs": 0.3, "clip_norm": 1.0}
+    one = base.replace(output=str(tmp_path / "one"), **common)
+    three = one.replace(gradient_accumulation=1, steps_per_execution=3, output=str(tmp_path / "three"))
     running = start(three, 3)
     train(one)
     for status, _, errors in finish(running):
         assert status == 0, errors
-    for key, value in state_of(three.output).items():
-        np.testing.assert_allclose(value, state_of(one.output)[key], atol=1e-4, err_msg=key)
+    for key, value in state_of(three.run.output).items():
+        np.testing.assert_allclose(value, state_of(one.run.output)[key], atol=1e-4, err_msg=key)
 
 
 def test_what_the_chief_refuses_every_worker_refuses(base, undisturbed):
-    for status, said, errors in finish(start(dataclasses.replace(base, seed=5))):
+    for status, said, errors in finish(start(base.replace(seed=5))):
         assert status == 2 and "seed is 0 there and 5 here" in errors
         assert "epoch" not in said
 

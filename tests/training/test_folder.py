@@ -13,8 +13,8 @@ from keras_vit.training.runs.folder import RunError, RunFolder
 class Options:
     epochs: int = 3
     image_size: tuple = (8, 16)
-    output: str = "unused"
-    fresh: bool = False
+    output: str = dataclasses.field(default="unused", metadata={"identity": False})
+    fresh: bool = dataclasses.field(default=False, metadata={"identity": False})
 
 
 def contents(folder):

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from keras_vit.training.monitor.profiling import Profile, steps_of
+from keras_vit.training.monitor.profiling import Profile
+from keras_vit.training.options import profiled_steps
 
 
 def fit(profile, steps_per_execution=1):
@@ -71,10 +72,10 @@ def test_a_worker_that_is_not_the_chief_records_and_says_nothing(tmp_path, monke
 
 
 def test_steps_are_a_pair_or_a_count_after_the_warm_up():
-    assert (steps_of("20,25"), steps_of("5")) == ((20, 25), (11, 15))
+    assert (profiled_steps("20,25"), profiled_steps("5")) == ((20, 25), (11, 15))
 
 
 @pytest.mark.parametrize("profile", ["", "0", "0,3", "5,3", "5-7", "five", "1,2,3", "-1"])
 def test_what_names_no_steps_is_refused(profile):
     with pytest.raises(ValueError, match=re.escape(f"profile={profile!r} is neither a count of steps such as 5 nor")):
-        steps_of(profile)
+        profiled_steps(profile)

@@ -1,6 +1,5 @@
 """A search trains its trials on all devices of the machine."""
 
-import dataclasses
 import json
 import multiprocessing
 from pathlib import Path
@@ -22,11 +21,11 @@ def search_on_two_devices(options):
 
 def test_trials_train_on_all_devices_of_the_machine(tmp_path):
     here = {"data_dir": str(tmp_path / "data"), "output": str(tmp_path / "search")}
-    options = dataclasses.replace(PRESETS["smoke"], strategy="mirrored", trials=2, epochs=1, save_every=7, **here)
+    options = PRESETS["smoke"]().replace(strategy="mirrored", trials=2, epochs=1, save_every=7, **here)
     running = multiprocessing.get_context("spawn").Process(target=search_on_two_devices, args=(options,))
     running.start()
     running.join()
     assert running.exitcode == 0
     for trial in range(2):
-        told = json.loads(Path(options.output, "trials", str(trial), "result.json").read_text())
+        told = json.loads(Path(options.training.run.output, "trials", str(trial), "result.json").read_text())
         assert told["devices"] == ["CPU:0", "CPU:1"] and told["test"]["accuracy"] > 0

@@ -3,7 +3,6 @@
 import pytest
 
 from keras_vit.recipes import tune_classifier
-from keras_vit.recipes.tune_classifier import base_of
 from keras_vit.tuning import oracles, search_space
 
 SPACE = {
@@ -17,7 +16,7 @@ def served(tmp_path, monkeypatch):
     """The oracle of a chief, and a clock that a test sets."""
     clock = [0.0]
     monkeypatch.setattr(oracles.time, "monotonic", lambda: clock[0])
-    axes = search_space.axes(base_of(tune_classifier.PRESETS["smoke"]), SPACE)
+    axes = search_space.axes(tune_classifier.smoke().training, SPACE)
 
     def make():
         parameters = search_space.parameters(axes)

@@ -13,7 +13,7 @@ from kit.tuning_program import accuracy_of, starts_of, train
 
 from keras_vit import files
 from keras_vit.recipes import tune_classifier
-from keras_vit.recipes.tune_classifier import base_of, tune
+from keras_vit.recipes.tune_classifier import tune
 from keras_vit.tuning import search_folder
 
 pytestmark = pytest.mark.slow
@@ -36,9 +36,9 @@ def _quick(monkeypatch, request):
 
 @pytest.fixture
 def search(tmp_path, data_dir):
-    smoke = tune_classifier.PRESETS["smoke"]
+    smoke = tune_classifier.smoke()
     here = {"data_dir": data_dir, "output": str(tmp_path / "search")}
-    return dataclasses.replace(smoke, trials=7, space=SPACE, learning_rate=1e-4, **here)
+    return smoke.replace(trials=7, space=SPACE, learning_rate=1e-4, **here)
 
 
 def tried(rows):
@@ -52,14 +52,14 @@ def asked_of(output, row):
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian"])
 def test_a_search_beats_the_default_and_says_by_how_much(search, algorithm, capsys):
-    best, rows = tune(dataclasses.replace(search, search=algorithm), train)
-    base = base_of(search)
+    best, rows = tune(search.replace(search=algorithm), train)
+    base = search.training
     default = next(row for row in rows if not row.number)
     assert len(rows) == 7 and rows[0].val_accuracy == max(row.val_accuracy for row in rows)
-    assert asked_of(search.output, default)["learning_rate"] == base.learning_rate
+    assert asked_of(search.training.run.output, default)["learning_rate"] == base.learning_rate
     assert default.val_accuracy == accuracy_of(base) < rows[0].val_accuracy
-    assert best == asked_of(search.output, rows[0])
-    found = dataclasses.replace(base, **{**best, "output": ""})
+    assert best == asked_of(search.training.run.output, rows[0])
+    found = base.replace(**{**best, "output": ""})
     assert accuracy_of(found) == rows[0].val_accuracy
     points = 100 * (rows[0].val_accuracy - default.val_accuracy)
     said = capsys.readouterr().out
@@ -72,7 +72,7 @@ def test_a_search_beats_the_default_and_says_by_how_much(search, algorithm, caps
 
 
 def test_bayesian_optimization_comes_closer_than_its_random_beginning(search):
-    _, rows = tune(dataclasses.replace(search, search="bayesian", trials=12), train)
+    _, rows = tune(search.replace(search="bayesian", trials=12), train)
     first = [row for row in rows if row.number < 4]  # a third of 12
     then = [row for row in rows if row.number >= 4]
     assert max(row.val_accuracy for row in then) > max(row.val_accuracy for row in first)
@@ -81,8 +81,12 @@ def test_bayesian_optimization_comes_closer_than_its_random_beginning(search):
 
 def test_files_tell_all_trials_the_best_options_and_a_picture(search):
     best, rows = tune(search, train)
-    output = Path(search.output)
-    assert json.loads((output / "best-options.json").read_text()) == {"written_by": "keras_vit", "options": best}
+    output = Path(search.training.run.output)
+    assert json.loads((output / "best-options.json").read_text()) == {
+        "written_by": "keras_vit",
+        "task": "classify",
+        "options": best,
+    }
     with open(output / "leaderboard.csv", newline="") as file:
         told = list(csv.DictReader(file))
     assert [int(each["trial"]) for each in told] == [row.number for row in rows]
@@ -94,8 +98,7 @@ def test_files_tell_all_trials_the_best_options_and_a_picture(search):
 
 def test_the_seed_decides_what_is_tried(search, tmp_path):
     runs = [
-        tune(dataclasses.replace(search, seed=seed, output=str(tmp_path / str(i))), train)[1]
-        for i, seed in enumerate((3, 3, 4))
+        tune(search.replace(seed=seed, output=str(tmp_path / str(i))), train)[1] for i, seed in enumerate((3, 3, 4))
     ]
     assert tried(runs[0]) == tried(runs[1])
     assert tried(runs[0])[0] == tried(runs[2])[0] and tried(runs[0])[1] != tried(runs[2])[1]
@@ -108,8 +111,8 @@ class Killed(BaseException):
 @pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
 def test_a_search_killed_at_every_third_file_ends_as_if_it_never_was(search, algorithm, tmp_path, monkeypatch):
     monkeypatch.setattr(search_folder, "STARTS", 99)  # which it would take for a trial that ends its process
-    search = dataclasses.replace(search, search=algorithm, epochs=3, warmup_epochs=1.0, trials=5)
-    expected = tried(tune(dataclasses.replace(search, output=str(tmp_path / "whole")), train)[1])
+    search = search.replace(search=algorithm, epochs=3, warmup_epochs=1.0, trials=5)
+    expected = tried(tune(search.replace(output=str(tmp_path / "whole")), train)[1])
     kills, replace = 0, files.os.replace
 
     def fragile(a, b):
@@ -137,23 +140,23 @@ def test_a_search_that_is_done_answers_at_once_and_more_trials_go_on(search, cap
     capsys.readouterr()
     assert tried(tune(search, None)[1]) == tried(rows)
     assert "is done" in capsys.readouterr().out
-    _, more = tune(dataclasses.replace(search, trials=9), train)
+    _, more = tune(search.replace(trials=9), train)
     assert len(more) == 9 and tried(rows).items() <= tried(more).items()
-    assert all(starts_of(search.output, number) == 1 for number in range(9))
-    _, anew = tune(dataclasses.replace(search, trials=2, fresh=True, seed=8), train)
+    assert all(starts_of(search.training.run.output, number) == 1 for number in range(9))
+    _, anew = tune(search.replace(trials=2, fresh=True, seed=8), train)
     assert len(anew) == 2
 
 
 def test_another_search_in_the_folder_is_refused_and_left_alone(search, tmp_path):
     tune(search, train)
-    before = {each: each.read_bytes() for each in Path(search.output).rglob("*") if each.is_file()}
+    before = {each: each.read_bytes() for each in Path(search.training.run.output).rglob("*") if each.is_file()}
     with pytest.raises(ValueError, match=r"holds a search with other options: .*seed is 0 there and 5 here"):
-        tune(dataclasses.replace(search, seed=5), train)
+        tune(search.replace(seed=5), train)
     assert before == {each: each.read_bytes() for each in before}
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"letter\.txt"):
-        tune(dataclasses.replace(search, output=str(tmp_path / "full"), fresh=True), train)
+        tune(search.replace(output=str(tmp_path / "full"), fresh=True), train)
     assert (tmp_path / "full" / "letter.txt").exists()
 
 
@@ -162,7 +165,7 @@ ERRORS = [ValueError("this can't be"), MemoryError(), ZeroDivisionError("oh"), R
 
 def test_failing_trials_are_told_and_the_search_goes_on(search, capsys):
     def failing(options, callbacks=()):
-        number = int(Path(options.output).name)
+        number = int(Path(options.run.output).name)
         if 1 <= number <= len(ERRORS):
             raise ERRORS[number - 1]
         return train(options)
@@ -180,7 +183,7 @@ def test_failing_trials_are_told_and_the_search_goes_on(search, capsys):
 
 
 def test_a_search_whose_default_fails_still_finds_the_best(search, capsys):
-    wild = dataclasses.replace(search, learning_rate=0.9)
+    wild = search.replace(learning_rate=0.9)
     _, rows = tune(wild, train)
     assert rows[-1].number == 0 and "finite" in rows[-1].failure
     assert "the default options failed (the loss (nan)" in capsys.readouterr().out
@@ -188,18 +191,18 @@ def test_a_search_whose_default_fails_still_finds_the_best(search, capsys):
 
 def test_a_search_all_of_whose_trials_fail_says_why(search):
     with pytest.raises(ValueError, match=r"all 7 trials failed, the first with: .*finite"):
-        tune(dataclasses.replace(search, learning_rate=0.9, space={**SPACE, "learning_rate": (0.8, 0.9)}), train)
+        tune(search.replace(learning_rate=0.9, space={**SPACE, "learning_rate": (0.8, 0.9)}), train)
 
 
 def test_bayesian_optimization_learns_from_failures(search):
     """Without that it would propose the very point again whose failure left no trace."""
 
     def failing(options, callbacks=()):
-        if options.model_options.get("drop_path", 0) > 0.1:
+        if options.model.options.get("drop_path", 0) > 0.1:
             raise ValueError("too much is dropped")
         return train(options)
 
-    _, rows = tune(dataclasses.replace(search, search="bayesian", trials=12), failing)
+    _, rows = tune(search.replace(search="bayesian", trials=12), failing)
     late = [row for row in rows if row.number >= 6]
     assert sum(row.failure is not None for row in late) < len(late) / 2
     points = [tuple(sorted(row.values.items())) for row in rows]
@@ -211,38 +214,38 @@ def test_hyperband_trains_the_best_of_many_for_longer(search):
     seen = {}
 
     def noting(options, callbacks=()):
-        seen[Path(options.output).name] = options
+        seen[Path(options.run.output).name] = options
         return train(options)
 
-    _, rows = tune(dataclasses.replace(search, search="hyperband", epochs=9, warmup_epochs=3.0), noting)
-    epochs = {number: seen[f"{number:04d}"].epochs for number in range(len(rows))}
+    _, rows = tune(search.replace(search="hyperband", epochs=9, warmup_epochs=3.0), noting)
+    epochs = {number: seen[f"{number:04d}"].optim.epochs for number in range(len(rows))}
     assert epochs[0] == 9
     first = {number: epochs[number] for number in range(1, 14)}
     assert collections.Counter(first.values()) == {1: 9, 3: 3, 9: 1}
     assert collections.Counter(epochs.values()) == {1: 9, 3: 3 + 5, 9: 1 + 1 + 2 + 3}
-    assert all(options.warmup_epochs == options.epochs / 3 for options in seen.values())
+    assert all(options.optim.warmup_epochs == options.optim.epochs / 3 for options in seen.values())
     accuracy = {row.number: row.val_accuracy for row in rows}
     bracket = {length: [n for n, each in first.items() if each == length] for length in (1, 3, 9)}
     for short, long in ((1, 3), (3, 9)):
-        rate = [seen[f"{n:04d}"].learning_rate for n in bracket[short]]
+        rate = [seen[f"{n:04d}"].optim.learning_rate for n in bracket[short]]
         by_merit = sorted(zip(bracket[short], rate, strict=True), key=lambda each: -accuracy[each[0]])
-        kept = {seen[f"{n:04d}"].learning_rate for n in bracket[long]}
+        kept = {seen[f"{n:04d}"].optim.learning_rate for n in bracket[long]}
         assert kept == {each for _, each in by_merit[: len(kept)]}
 
 
 def test_failures_don_t_starve_hyperband(search):
     def failing(options, callbacks=()):
-        if int(Path(options.output).name) in (2, 3, 5, 7, 9):
+        if int(Path(options.run.output).name) in (2, 3, 5, 7, 9):
             raise ValueError("no")
         return train(options)
 
-    _, rows = tune(dataclasses.replace(search, search="hyperband", epochs=9, warmup_epochs=0.0), failing)
+    _, rows = tune(search.replace(search="hyperband", epochs=9, warmup_epochs=0.0), failing)
     assert collections.Counter(row.epochs for row in rows) == {1: 9, 3: 3 + 5, 9: 1 + 1 + 2 + 3}
 
 
 def test_a_trial_that_kills_its_process_is_given_up_after_three_starts(search):
     def deadly(options, callbacks=()):
-        if Path(options.output).name == "2":
+        if Path(options.run.output).name == "2":
             raise Killed  # as the kernel does when memory runs out
         return train(options)
 
@@ -256,15 +259,15 @@ def test_a_trial_that_kills_its_process_is_given_up_after_three_starts(search):
 
 def test_a_trial_that_was_stopped_by_hand_or_got_on_is_not_given_up(search):
     def slow(options, callbacks=()):
-        if Path(options.output).name == "2" and len(stops) < 9:
+        if Path(options.run.output).name == "2" and len(stops) < 9:
             stops.append(1)
             if len(stops) % 2:
                 raise KeyboardInterrupt
-            Path(options.output).mkdir(exist_ok=True, parents=True)
-            with open(Path(options.output, "history.csv"), "a") as history:
+            Path(options.run.output).mkdir(exist_ok=True, parents=True)
+            with open(Path(options.run.output, "history.csv"), "a") as history:
                 history.write("an epoch\n")
             raise Killed
-        Path(options.output, "history.csv").unlink(missing_ok=True)
+        Path(options.run.output, "history.csv").unlink(missing_ok=True)
         return train(options)
 
     stops = []
@@ -290,5 +293,5 @@ def test_a_trial_that_was_stopped_by_hand_or_got_on_is_not_given_up(search):
 )
 def test_what_cannot_be_met_is_refused_before_anything_is_written(search, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        tune(dataclasses.replace(search, **changes), None)
-    assert not Path(search.output).exists()
+        tune(search.replace(**changes), None)
+    assert not Path(search.training.run.output).exists()

@@ -7,13 +7,14 @@ import pytest
 
 import keras_vit
 from keras_vit import registry
-from keras_vit.recipes.train_classifier import Options
 from keras_vit.spaces import Range, Times
+from keras_vit.tasks.presets.classify import plain
 from keras_vit.tuning import search_space
 from keras_vit.tuning.search_space import applied, axes, parameters, parse
 
 SMALL = {"patch": 4, "width": 48, "depth": 5, "heads": 4, "hidden": 96}
-BASE = Options(model="vit-ti16", image_size=28, model_options=SMALL, learning_rate=7e-4)
+PLAIN = plain()
+BASE = PLAIN.replace(model="vit-ti16", image_size=28, model_options=SMALL, learning_rate=7e-4)
 
 
 def by_name(base=BASE, given=None):
@@ -25,17 +26,17 @@ def test_the_default_of_every_axis_gives_the_options_back():
     values = {each.name: each.default for each in parameters(found).space}
     assert set(values) >= {"learning_rate", "weight_decay", "augment", "depth", "width", "patch", "drop_path"}
     again = applied(found, values, BASE)
-    assert dataclasses.replace(again, model_options=SMALL) == BASE
-    assert again.model_options == SMALL | {"drop_path": 0.0}
+    assert again.replace(model_options=SMALL) == BASE
+    assert again.model.options == SMALL | {"drop_path": 0.0}
 
 
 def test_a_choice_changes_the_training_and_the_model_and_what_grows_alongside():
-    found = by_name(given={"batch": (32, 64)})
+    found = by_name(given={"batch_size": (32, 64)})
     values = {axis.name: axis.default for axis in found.values()}
-    values |= {"width": "72", "depth": "2", "batch": "64", "learning_rate": 0.00123456}
+    values |= {"width": "72", "depth": "2", "batch_size": "64", "learning_rate": 0.00123456}
     options = applied(found.values(), values, BASE)
-    assert options.batch == 64 and options.learning_rate == 0.001235
-    assert options.model_options == SMALL | {"width": 72, "hidden": 144, "depth": 2, "drop_path": 0.0}
+    assert options.optim.batch_size == 64 and options.optim.learning_rate == 0.001235
+    assert options.model.options == SMALL | {"width": 72, "hidden": 144, "depth": 2, "drop_path": 0.0}
 
 
 def test_multiples_are_whole_and_patches_fill_the_images():
@@ -45,10 +46,10 @@ def test_multiples_are_whole_and_patches_fill_the_images():
 
 
 def test_ranges_and_choices_take_the_default_in():
-    found = by_name(dataclasses.replace(BASE, learning_rate=0.5, augment="affine"), {"batch": (16, 512)})
+    found = by_name(BASE.replace(learning_rate=0.5, augment="affine"), {"batch_size": (16, 512)})
     assert (found["learning_rate"].low, found["learning_rate"].high) == (1e-4, 0.5)
     assert "affine" in found["augment"].choices
-    assert list(found["batch"].choices) == ["16", "256", "512"]
+    assert list(found["batch_size"].choices) == ["16", "256", "512"]
 
 
 @pytest.mark.parametrize(
@@ -77,10 +78,10 @@ def test_an_entry_replaces_the_familys_and_fixed_leaves_it_out():
 
 
 def test_a_checkpoint_keeps_the_shape_of_its_model():
-    found = by_name(dataclasses.replace(BASE, weights="some.safetensors"))
+    found = by_name(BASE.replace(weights="some.safetensors"))
     assert not {"depth", "width", "patch"} & set(found)
     assert "drop_path" in found and found["learning_rate"].low == 1e-5
-    assert ("layer_decay" in found) == hasattr(BASE, "layer_decay")
+    assert "layer_decay" in found
 
 
 @pytest.mark.parametrize(
@@ -109,20 +110,20 @@ def test_every_family_of_the_zoo_has_a_space_whose_values_it_takes(name):
     assert family.space
     for row in family.variants:
         model = registry.join(name, row)
-        found = axes(Options(model=model))
+        found = axes(PLAIN.replace(model=model))
         assert set(family.space) <= {axis.name for axis in found}, model
         for axis in found:
             for value in axis.choices or (axis.low, axis.high):
-                registry.resolve(model, {k: v for k, v in axis.changes(value).items() if not hasattr(BASE, k)})
+                registry.resolve(model, {k: v for k, v in axis.changes(value).items() if k not in BASE.flat()})
 
 
 def test_choices_of_a_family_can_be_built():
-    small = Options(model="convmixer-768-32", image_size=28, model_options={"width": 8, "depth": 2, "kernel": 3})
+    small = PLAIN.replace(model="convmixer-768-32", image_size=28, model_options={"width": 8, "depth": 2, "kernel": 3})
     found = [axis for axis in axes(small) if axis.name in ("width", "depth", "patch", "kernel")]
     sizes = set()
     for values in itertools.product(*(list(axis.choices)[::2] for axis in found)):
         options = applied(found, dict(zip((axis.name for axis in found), values, strict=True)), small)
-        model = keras_vit.build(options.model, image_size=28, classes=3, **options.model_options)
+        model = keras_vit.build(options.model.name, image_size=28, classes=3, **options.model.options)
         sizes.add(model.count_params())
     assert len(sizes) > 8
 
@@ -141,7 +142,7 @@ def test_a_plug_in_brings_its_space(monkeypatch):
     def swallow(c):
         raise AssertionError("a space needs no model")
 
-    found = by_name(Options(model="swallow", model_options={"wings": 4}))
+    found = by_name(PLAIN.replace(model="swallow", model_options={"wings": 4}))
     assert found["wings"].default == "4" and found["wings"].changes("6") == {"wings": 6}
     assert (found["weight_decay"].high, found["weight_decay"].log) == (0.1, False)
-    assert found["learning_rate"] == by_name(Options())["learning_rate"]
+    assert found["learning_rate"] == by_name(PLAIN)["learning_rate"]

@@ -36,7 +36,7 @@ def _on_one_core(train, what, options):
     tf = load("tensorflow")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.set_visible_devices([], "GPU")
-    told = Path(f"{options.output}.txt")
+    told = Path(f"{options.run.output}.txt")
     told.parent.mkdir(parents=True, exist_ok=True)
     with told.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         return _alone(train, what, options)

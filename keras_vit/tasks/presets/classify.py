@@ -1,61 +1,42 @@
-"""The presets of train_classifier: small data from scratch, the recipes of the papers, and fine-tuning.
+"""Presets of classification: small data from scratch, the recipes of papers, and fine-tuning.
 
-`python -m keras_vit.recipes.train_classifier --preset NAME --help` shows the text of one.
+A preset is a function; its docstring says where its numbers are from and what it reached, and --help shows it.
 """
 
-import dataclasses
-import inspect
-
+from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets.papers import PAPERS
 from keras_vit.training.options import Options
 
-PRESETS = {}  # name: Options
-ABOUT = {}  # name: what it is, where its numbers are from, what it reached
 
-
-def preset(name):
-    """Adds what the decorated function returns to `PRESETS`, and its docstring to `ABOUT`."""
-
-    def add(make):
-        PRESETS[name], ABOUT[name] = make(), inspect.getdoc(make)
-        return make
-
-    return add
-
-
-@preset("plain")
-def plain():
-    """the defaults. AdamW, a cosine with warm-up, no augmentation: what to start from for data of your own."""
-    return Options()
+def plain() -> Options[Classify]:
+    """The defaults: AdamW, a cosine with warm-up, no augmentation: what to start from for data of your own."""
+    return Options(task=Classify()).replace(output="runs/classifier")
 
 
 # Small data, from scratch
 
 
-@preset("digits")
-def digits():
+def digits() -> Options[Classify]:
     """1,797 handwritten digits of 8 x 8 pixels, from scratch in about a minute.
 
     98.3 % of the 360 test images, after 2.4 minutes of processor time. The numbers were chosen here.
     """
-    return Options(
+    return plain().replace(
         image_size=16,  # twice what they are, so that turning and shifting them by parts of a pixel blurs less
         model_options={"patch": 4, "width": 48, "depth": 4, "heads": 4, "hidden": 192},
         augment="affine",
         epochs=50,
-        batch=32,
+        batch_size=32,
         learning_rate=2e-3,
         output="runs/digits",
     )
 
 
-@preset("smoke")
-def smoke():
-    """seconds of the digits, to see that everything works; what it reaches means nothing."""
-    return dataclasses.replace(
-        digits(),
+def smoke() -> Options[Classify]:
+    """Seconds of training on the digits, to see that everything works; its result means nothing."""
+    return digits().replace(
         image_size=8,
-        batch=64,
+        batch_size=64,
         model_options={"patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 32, "dropout": 0.1},
         epochs=2,
         warmup_epochs=0.5,
@@ -63,50 +44,46 @@ def smoke():
     )
 
 
-@preset("fashion-mnist")
-def fashion_mnist():
+def fashion_mnist() -> Options[Classify]:
     """60,000 grey images of clothes of 28 x 28 pixels, from scratch on 2 CPU cores.
 
     90.3 % of the 10,000 test images, after 18 minutes of processor time. A convolutional stem (Xiao
     et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
     """
-    return Options(
+    return plain().replace(
         data="fashion_mnist",
         image_size=32,
         model_options={"stem": (32, 64), "patch": 2, "width": 64, "depth": 4, "heads": 2, "hidden": 128},
         epochs=10,
-        batch=128,
+        batch_size=128,
         learning_rate=2e-3,
         warmup_epochs=1.0,
         output="runs/fashion-mnist",
     )
 
 
-@preset("cifar10")
-def cifar10():
+def cifar10() -> Options[Classify]:
     """60,000 colour images of 32 x 32 pixels in 10 classes, from scratch on 2 CPU cores.
 
     71.0 % of the 10,000 test images, stored as JPEG, after 22 minutes of processor time. A convolutional stem
     (Xiao et al. 2021, arXiv 2106.14881) and 16 tokens; the other numbers were chosen here.
     """
-    return Options(
+    return plain().replace(
         data="cifar10",
         image_size=32,
         model_options={"stem": (32, 64), "patch": 2, "width": 96, "depth": 4, "heads": 3, "hidden": 192},
         augment="flip-crop",
         epochs=15,
-        batch=128,
+        batch_size=128,
         learning_rate=2e-3,
         warmup_epochs=1.0,
         output="runs/cifar10",
     )
 
 
-@preset("cifar10-gpu")
-def cifar10_gpu():
-    """the same for one GPU: a larger network, longer, with the regularisation that it then needs. Not run yet."""
-    return dataclasses.replace(
-        cifar10(),
+def cifar10_gpu() -> Options[Classify]:
+    """The same for one GPU: a larger network, longer, with the regularisation that it then needs. Not run yet."""
+    return cifar10().replace(
         model_options={
             "stem": (64, 128),
             "patch": 1,
@@ -118,7 +95,7 @@ def cifar10_gpu():
         },
         mixup=0.8,
         cutmix=1.0,
-        erasing=0.25,
+        random_erasing=0.25,
         epochs=200,
         warmup_epochs=10.0,
         learning_rate=1e-3,
@@ -128,22 +105,17 @@ def cifar10_gpu():
     )
 
 
-for name, make in PAPERS.items():
-    preset(name)(make)
-
-
 # Fine-tuning of a published checkpoint; give --data
 
 
-@preset("finetune")
-def finetune():
-    """all of a pretrained ViT-B/16 for classes of your own: give --data, and any --image-size.
+def finetune() -> Options[Classify]:
+    """All of a pretrained ViT-B/16 for classes of your own: give --data, and any --image-size.
 
     Layers learn more slowly towards the pixels, by 0.75 each (Bao et al. 2021, BEiT, arXiv 2106.08254), after an epoch
     of the head alone (Kumar et al. 2022, arXiv 2202.10054); the other numbers were chosen here. Start with the
     preset probe, which tells in minutes what the features are worth.
     """
-    return Options(
+    return plain().replace(
         data="folder:photos",
         model="vit-b16",
         weights="augreg_in21k_ft_in1k",
@@ -151,7 +123,7 @@ def finetune():
         augment="random-resized-crop",
         head_epochs=1.0,
         epochs=20,
-        batch=64,
+        batch_size=64,
         learning_rate=5e-4,
         warmup_epochs=2.0,
         layer_decay=0.75,
@@ -161,14 +133,12 @@ def finetune():
     )
 
 
-@preset("probe")
-def probe():
-    """the head alone on frozen features of a pretrained ViT-B/16: a linear probe; give --data.
+def probe() -> Options[Classify]:
+    """The head alone on frozen features of a pretrained ViT-B/16: a linear probe; give --data.
 
     Without decay and smoothing, as logistic regression (Kolesnikov et al. 2019, arXiv 1901.09005); numbers chosen here.
     """
-    return dataclasses.replace(
-        finetune(),
+    return finetune().replace(
         model_options={},
         augment="none",
         freeze="head",
@@ -181,15 +151,13 @@ def probe():
     )
 
 
-@preset("lora")
-def lora():
-    """matrices of rank 8 beside the attention of a pretrained ViT-B/16, and the head; give --data.
+def lora() -> Options[Classify]:
+    """Matrices of rank 8 beside the attention of a pretrained ViT-B/16, and the head; give --data.
 
     Hu et al. 2021 (arXiv 2106.09685) take ranks of 4 to 8 and rates some ten times those of full fine-tuning; the kept
     model has them added to its kernels.
     """
-    return dataclasses.replace(
-        finetune(),
+    return finetune().replace(
         model_options={},
         lora=8,
         head_epochs=0.0,
@@ -198,3 +166,9 @@ def lora():
         weight_decay=0.0,
         output="runs/lora",
     )
+
+
+PRESETS = {
+    make.__name__.replace("_", "-"): make
+    for make in (plain, digits, smoke, fashion_mnist, cifar10, cifar10_gpu, *PAPERS, finetune, probe, lora)
+}

@@ -106,16 +106,16 @@ def workplace(strategy, options):
     step that one leaves out would keep the others waiting; and only the chief needs the disk of the run.
     Raises RunError where the folder can't take this run, and WorkerLostError where another worker ends.
     """
-    with _telling_who_is_lost(strategy, options.output):
+    with _telling_who_is_lost(strategy, options.run.output):
         if is_chief(strategy):
-            folder = RunFolder(options.output, options)
-            _send(strategy, folder, options.fresh)
+            folder = RunFolder(options.run.output, options)
+            _send(strategy, folder, options.run.fresh)
             yield folder
             return
         with tempfile.TemporaryDirectory() as place, _silence():
             folder = RunFolder(place, options)
             _receive(strategy, folder)
-            folder.check(options.fresh)
+            folder.check(options.run.fresh)
             try:
                 yield folder
             except DivergedError:

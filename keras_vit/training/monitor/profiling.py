@@ -1,27 +1,14 @@
 """Records some steps of a training with TensorFlow's profiler, for the Profile tab of TensorBoard."""
 
-import re
-
 import keras
 
 from keras_vit.backend import load
 from keras_vit.training.devices import cluster
-
-WARM_UP = 10  # steps that are left out where only a count is given: they compile, and fill the buffers
-
-
-def steps_of(profile):
-    """Returns the first and the last step to record, from 1, of "FIRST,LAST" or of a count; ValueError for neither."""
-    if match := re.fullmatch(r"(\d+)(?:,(\d+))?", profile):
-        number, last = int(match[1]), match[2]
-        first, last = (WARM_UP + 1, WARM_UP + number) if last is None else (number, int(last))
-        if 1 <= first <= last:
-            return first, last
-    raise ValueError(f"profile={profile!r} is neither a count of steps such as 5 nor first,last such as 20,25")
+from keras_vit.training.options import profiled_steps
 
 
 class Profile(keras.callbacks.Callback):
-    """Records the steps `profile`, as `steps_of` takes it, counted from the start of `fit`, in `folder`/train.
+    """Records the steps `profile`, as `profiled_steps` takes it, counted from the start of `fit`, in `folder`/train.
 
     An execution of several steps is recorded as a whole. Only the chief of several workers records. Keras'
     TensorBoard(profile_batch=...) counts executions instead, gives no step its mark, and hides errors in the log.
@@ -29,7 +16,7 @@ class Profile(keras.callbacks.Callback):
 
     def __init__(self, profile, folder):
         super().__init__()
-        self.first, self.last = steps_of(profile)
+        self.first, self.last = profiled_steps(profile)
         self.folder = folder
         self.done = 0
         self.running = self.step = None  # None, then True, then False

@@ -1,16 +1,16 @@
 """The folder that holds one training: what it was asked to do, where it stands, what came out."""
 
 import csv
-import dataclasses
 import json
 import re
 import shutil
 from pathlib import Path
 
+from keras_vit import nested
 from keras_vit.files import replacing, write_json
+from keras_vit.training.options import identity, renamed, task_of
 
 WRITER = "keras_vit"
-NO_CHANGE = ("output", "fresh", "profile", "strategy", "workers", "index", "steps_per_execution", "save_every")
 
 
 class RunError(ValueError):
@@ -26,8 +26,9 @@ class RunFolder:
 
     def __init__(self, path, options):
         self.path = Path(path)
-        self.asked = asked_of(options)
-        self._default = asked_of(type(options)())
+        self.asked = identity(options)
+        self._default = identity(nested.defaults(options))
+        self.task = task_of(options)
         self.options = self.path / "options.json"
         self.result = self.path / "result.json"
         self.best = self.path / "best.keras"
@@ -65,7 +66,8 @@ class RunFolder:
         if fresh or not self.state.exists():
             self._remove_run()
         self.state.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.options, {"written_by": WRITER, "options": self.asked})
+        options = {key: value for key, value in self.asked.items() if key != "task"}
+        write_json(self.options, {"written_by": WRITER, **self.task, "options": options})
 
     def is_done(self):
         """Tells whether the run has ended."""
@@ -99,7 +101,8 @@ class RunFolder:
         try:
             there = json.loads(self.options.read_text(encoding="utf-8"))
             if there["written_by"] == WRITER:
-                return self._default | there["options"]  # an option that is younger than the run had its default
+                own = {key: each for key, each in there.items() if key == "task"}
+                return self._default | own | renamed(there["options"])  # a younger option had its default
         except (ValueError, TypeError, KeyError, IndexError):
             pass  # not ours, as below
         raise RunError(f"{self.options} was not written by a recipe of {WRITER}; name another output")
@@ -128,11 +131,6 @@ class RunFolder:
         for folder in (*sorted(self.tensorboard.glob("**/"), reverse=True), self.state.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-
-
-def asked_of(options, but=NO_CHANGE):
-    """Returns the fields of a dataclass without those in `but`, as they come back from a file: tuples are lists."""
-    return json.loads(json.dumps({k: v for k, v in dataclasses.asdict(options).items() if k not in but}))
 
 
 def differences(there, here):
