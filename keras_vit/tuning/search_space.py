@@ -1,4 +1,4 @@
-"""What a search may change, made of a family's `space`, of what all families share, and of the command line."""
+"""What a search may change: a family's `space`, what all families share, and what the command line adds."""
 
 import ast
 import dataclasses
@@ -29,10 +29,10 @@ FORMS = "depth=2,4,6 or drop_path=0..0.3 or learning_rate=log:1e-4..1e-2 or widt
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One direction of a search: {label: what it changes} of the choices, or a range of numbers."""
+    """One direction of a search: a range of numbers, or choices {text: {option: value}}."""
 
     name: str
-    default: object  # the label or number of the options as they were
+    default: object  # the choice or number of the base options
     choices: dict | None = None
     low: float = 0.0
     high: float = 0.0
@@ -59,7 +59,7 @@ class Axis:
             kind(self.name, self.low, self.high, sampling="log" if self.log else "linear", default=self.default)
 
 
-def axes(base, given=None):
+def axes(base, given: dict | None = None) -> list[Axis]:
     """Returns the Axis of each entry of the space of `base.model`, changed by the entries `given`.
 
     `base` are the options of a training; they are the default of each axis, so that what is searched holds them.
@@ -79,16 +79,16 @@ def axes(base, given=None):
     return found
 
 
-def parameters(axes):
+def parameters(axes: list[Axis]):
     """Returns the keras_tuner.HyperParameters of `axes`."""
-    found = kt.HyperParameters()
+    declared = kt.HyperParameters()
     for axis in axes:
-        axis.declare(found)
-    return found
+        axis.declare(declared)
+    return declared
 
 
-def applied(axes, values, base):
-    """Returns the options `base` changed to `values`, {name of an axis: its label or number}."""
+def applied(axes: list[Axis], values: dict, base):
+    """Returns the options `base` changed to `values`, {name of an axis: its choice or number}."""
     changes = {}
     for axis in axes:
         changes |= axis.changes(values[axis.name])
@@ -98,7 +98,7 @@ def applied(axes, values, base):
     return base.replace(**own, model_options=model_options)
 
 
-def parse(name, entry):
+def parse(name: str, entry) -> tuple | Range | Times | None:
     """Returns the tuple, Range or Times that `entry` means, None for "fixed"; ValueError for any other."""
     if isinstance(entry, (Range, Times)) or entry == "fixed":
         return None if entry == "fixed" else entry
@@ -144,8 +144,7 @@ def _axis(name, entry, base, config):
     else:
         choices = [{name: each} for each in _joined(entry, default)]
     choices = [each for each in choices if _fits(each, base, config)]
-    labels = {str(each[name]): each for each in choices}
-    return Axis(name, str(default), labels)
+    return Axis(name, str(default), {str(each[name]): each for each in choices})
 
 
 def _default(name, base, config):

@@ -1,6 +1,6 @@
-"""A search over trainings that take no time: in a test's own process, or as a chief or a worker of several.
+"""A search over trainings that take no time: in a test's own process, or in one of several that share it.
 
-python tuning_program.py '{"output": …, "chief": …}'
+python tuning_program.py '{"output": …}'
 """
 
 import json
@@ -34,7 +34,7 @@ def train(options, callbacks=()):
     folder = RunFolder(options.run.output, options)
     if not folder.is_done():
         folder.begin()
-        with open(folder.path / "starts.txt", "a") as starts:
+        with open(f"{folder.path}.starts", "a") as starts:
             starts.write("x")
     if options.optim.learning_rate > 0.5:
         raise DivergedError("the loss (nan) is no longer a finite number")
@@ -48,14 +48,14 @@ def train(options, callbacks=()):
 
 def starts_of(output, trial):
     """How often the training of a trial was begun."""
-    return len(Path(output, "trials", str(trial), "starts.txt").read_text())
+    return len(Path(output, "trials", f"{trial}.starts").read_text())
 
 
 def pausing(options, callbacks=()):
-    """The same, which takes 5 s the first time that it makes trial 1, and 0.3 s for others."""
+    """The same, which takes 10 minutes the first time that it makes trial 1, and 0.2 s else."""
     slow = Path(options.run.output).name == "1" and not Path(options.run.output).exists()
     result = train(options)
-    time.sleep(5 if slow else 0.3)
+    time.sleep(600 if slow else 0.2)
     return result
 
 

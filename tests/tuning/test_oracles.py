@@ -1,70 +1,69 @@
-"""The chief of a search: whose trial goes to another worker, and what a chief that was started again still knows."""
+"""Proposals: the same events get the same answers in any process, and what is under way or failed is kept away from."""
+
+import math
 
 import pytest
 
 from keras_vit.recipes import tune_classifier
+from keras_vit.training.task import Monitor
 from keras_vit.tuning import oracles, search_space
 
-SPACE = {
-    **dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed"),
-    "learning_rate": "log:1e-4..1e-1",
-}
+SPACE = {**dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed"), "drop_path": "0..0.3"}
+ERROR = Monitor("val_error", "min")
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
-    """The oracle of a chief, and a clock that a test sets."""
-    clock = [0.0]
-    monkeypatch.setattr(oracles.time, "monotonic", lambda: clock[0])
+def make():
     axes = search_space.axes(tune_classifier.smoke().training, SPACE)
-
-    def make():
-        parameters = search_space.parameters(axes)
-        made = oracles.oracle("random", parameters, 3, 2, 0, lease=10, ended=lambda *_: None, serving=True)
-        made._set_project_dir(str(tmp_path), "oracle")
-        return made
-
-    return make, clock
+    sizes = {"trials": 9, "epochs": 9, "seed": 0}
+    return lambda algorithm: oracles.Proposer(algorithm, search_space.parameters(axes), ERROR, **sizes)
 
 
-def end(oracle, trial):
-    oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5, "val_loss": 1.0})
-    trial.status = "COMPLETED"
-    oracle.end_trial(trial)
+def error_of(values):
+    return abs(math.log10(values["learning_rate"] / 3e-3)) + values["drop_path"]
 
 
-def test_the_trial_of_a_silent_worker_goes_to_another_and_nobody_leaves_before_all_is_done(served):
-    make, clock = served
-    oracle = make()
-    first, second = oracle.create_trial("worker 0"), oracle.create_trial("worker 1")
-    assert oracle.create_trial("worker 1").trial_id == second.trial_id  # one that was started again
-    clock[0] = 8
-    oracle.get_trial(first.trial_id)  # worker 0 lives
-    clock[0] = 11
-    assert oracle.release_silent() == ["worker 1"]
-    end(oracle, first)
-    again = oracle.create_trial("worker 0")
-    assert again.trial_id == second.trial_id
-    third = oracle.create_trial("worker 2")
-    end(oracle, third)
-    assert oracle.create_trial("worker 2").status == "IDLE"
-    end(oracle, again)
-    end(oracle, second)  # worker 1 was only slow
-    assert oracle.end_order == [first.trial_id, third.trial_id, again.trial_id]
-    assert {oracle.create_trial(f"worker {i}").status for i in (0, 2)} == {"STOPPED"}
-    assert not oracle.ongoing_trials and not oracle.tuner_ids
+def ended(number, values):
+    return {"ended": number, "best": {"val_error": error_of(values)}}
 
 
-def test_a_chief_started_again_leaves_trials_with_workers_that_live(served):
-    make, clock = served
-    first = make()
-    kept, lost = first.create_trial("worker 0"), first.create_trial("worker 1")
-    oracle = make()
-    oracle.reload()
-    assert oracle.create_trial("worker 2").trial_id not in (kept.trial_id, lost.trial_id)
-    assert oracle.release_silent() == []
-    clock[0] = 9
-    end(oracle, kept)
-    clock[0] = 11
-    assert oracle.release_silent() == ["worker 1", "worker 2"]
-    assert oracle.create_trial("worker 0").trial_id in (lost.trial_id, "2")
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
+def test_another_process_with_the_same_events_goes_on_alike(make, algorithm):
+    """Two trials at once, one of which fails now and then; a process joins at each step."""
+    first, events, trials = make(algorithm), [], []
+    for number in range(8):
+        values = first.propose(events)
+        assert make(algorithm).propose(events) == values
+        events.append({"proposed": values})
+        trials.append(values)
+        if number:
+            late = {"ended": number - 1, "failure": "no"} if number % 4 == 1 else ended(number - 1, trials[-2])
+            events += [{"started": number - 1, "epochs": 0}, late]
+    assert len({str(values) for values in trials}) == 8
+
+
+def test_no_trial_is_proposed_beside_one_under_way(make):
+    """Without an answer to the first nine all later ones would have the same most promising point."""
+    proposer, events = make("bayesian"), []
+    for number in range(9):
+        events.append({"proposed": proposer.propose(events)})
+        events.append(ended(number, events[-1]["proposed"]))
+    for _ in range(3):
+        events.append({"proposed": proposer.propose(events)})
+    points = [event["proposed"] for event in events[-3:]]
+    far = [
+        abs(math.log10(a["learning_rate"] / b["learning_rate"])) + abs(a["drop_path"] - b["drop_path"])
+        for i, a in enumerate(points)
+        for b in points[:i]
+    ]
+    assert min(far) > 0.05, points
+
+
+def test_a_space_that_is_tried_out_ends_the_search(make, monkeypatch):
+    axes = [search_space.Axis("depth", "4", {"2": {}, "4": {}, "6": {}})]
+    proposer = oracles.Proposer("bayesian", search_space.parameters(axes), ERROR, trials=9, epochs=9, seed=0)
+    events = []
+    while (values := proposer.propose(events)) is not None:
+        number = sum("proposed" in event for event in events)
+        events += [{"proposed": values}, {"ended": number, "best": {"val_error": float(values["depth"])}}]
+    assert sorted(event["proposed"]["depth"] for event in events[::2]) == ["2", "4", "6"]
