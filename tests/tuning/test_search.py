@@ -90,7 +90,11 @@ def test_bayesian_optimization_comes_closer_than_its_random_beginning(search):
 def test_files_tell_all_trials_the_best_options_and_a_picture(search):
     best, rows = tune(search, train)
     output = Path(search.training.run.output)
-    assert json.loads((output / "best-options.json").read_text()) == {"written_by": "keras_vit", "task": "classify", "options": best}
+    assert json.loads((output / "best-options.json").read_text()) == {
+        "written_by": "keras_vit",
+        "task": "classify",
+        "options": best,
+    }
     with open(output / "leaderboard.csv", newline="") as file:
         told = list(csv.DictReader(file))
     assert [int(each["trial"]) for each in told] == [row.number for row in rows]
