@@ -28,7 +28,7 @@ def operation_that_says_its_level(monkeypatch):
     def recording(name):
         def record(image, level, sign, fill):
             tf.py_function(lambda *values: calls.append((name, *map(float, values))), [level, sign], [])
-            return image, tuple(map(tf.constant, IDENTITY))
+            return image, tf.constant(IDENTITY)
 
         return record
 

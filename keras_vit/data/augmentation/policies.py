@@ -12,20 +12,20 @@ import tensorflow as tf
 from keras_vit.data.augmentation import operations
 from keras_vit.data.augmentation.geometry import IDENTITY, Matrix
 
-Change = Callable[..., tuple[tf.Tensor, Matrix]]
+Change = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
 def _recoloured(change: Callable) -> Change:
-    """Returns the change (image, level, sign, fill) -> (image, Matrix) of an image whose pixels stay where they are."""
-    return lambda image, level, sign, fill: (change(image, level, sign), _float(IDENTITY))
+    """Returns the change (image, level, sign, fill) -> (image, Matrix (6,)) whose pixels stay where they are."""
+    return lambda image, level, sign, fill: (change(image, level, sign), tf.constant(IDENTITY))
 
 
 def _moved(matrix_of: Callable) -> Change:
-    """Returns the change (image, level, sign, fill) -> (image, Matrix) that moves an image by a drawn matrix."""
+    """Returns the change (image, level, sign, fill) -> (image, Matrix (6,)) that moves an image by a drawn matrix."""
 
     def change(image, level, sign, fill):
         matrix = matrix_of(image, sign * level)
-        return operations.affine(image, matrix, fill), _float(matrix)
+        return operations.affine(image, matrix, fill), _packed(matrix)
 
     return change
 
@@ -79,7 +79,7 @@ def rand_augment(
         keep = tf.random.stateless_uniform((), done) >= probability
         choices.append(_bound(_recoloured(lambda x, *_: tf.identity(x)), image, level, sign, fill))
         image, matrix = tf.switch_case(tf.where(keep, len(choices) - 1, drawn), choices)
-        matrices.append(matrix)
+        matrices.append(tuple(tf.unstack(matrix)))
     return image, matrices
 
 
@@ -140,8 +140,9 @@ def _within(length, place, size):
     return (pixels >= start) & (pixels < start + size)
 
 
-def _float(matrix):
-    return tuple(tf.cast(each, "float32") for each in matrix)
+def _packed(matrix):
+    """Returns a Matrix as one tensor, of which a switch has less to pass on than of six."""
+    return tf.stack([tf.cast(each, "float32") for each in matrix])
 
 
 def _bound(change, *arguments):
