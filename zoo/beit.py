@@ -117,31 +117,33 @@ SPACE = {
 
 
 @register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
-def beit(c):
-    """Returns the functional model of the configuration `c`."""
-    patch = layers.pair(c.patch, "patch")
-    images, x = layers.image_input(c.image_size, c.channels, multiple=patch)
-    size = layers.pair(c.native_size if c.image_size is None else c.image_size)
+def beit(config: BEiT) -> keras.Model:
+    """Returns the functional model of `config`."""
+    patch = layers.pair(config.patch, "patch")
+    images, x = layers.image_input(config.image_size, config.channels, multiple=patch)
+    size = layers.pair(config.native_size if config.image_size is None else config.image_size)
     window = (size[0] // patch[0], size[1] // patch[1])
-    cells = layers.PatchEmbed(c.width, patch, name="embed")(x)
+    cells = layers.PatchEmbed(config.width, patch, name="embed")(x)
     x = layers.ToTokens(name="tokens")(cells)
     x = layers.ClassToken(name="class_token")(x)
-    x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)
-    for i in range(c.depth):
-        if i == 0 or not c.shared_bias:
-            name = "bias" if c.shared_bias else f"bias_{i}"
-            bias = layers.RelativePositionBias(window, c.heads, prefix=1, name=name)(cells)
+    x = keras.layers.Dropout(config.dropout, name="embed_dropout")(x)
+    for i in range(config.depth):
+        if i == 0 or not config.shared_bias:
+            name = "bias" if config.shared_bias else f"bias_{i}"
+            bias = layers.RelativePositionBias(window, config.heads, prefix=1, name=name)(cells)
         x = layers.TransformerBlock(
-            c.heads,
-            c.hidden,
+            config.heads,
+            config.hidden,
             qkv_bias="qv",
-            layer_scale=c.layer_scale,
-            drop_path=c.drop_path * i / max(c.depth - 1, 1),
-            dropout=c.dropout,
-            attention_dropout=c.attention_dropout,
+            layer_scale=config.layer_scale,
+            drop_path=config.drop_path * i / max(config.depth - 1, 1),
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
             name=f"block_{i}",
         )(x, bias=bias)
-    if c.pool == "token":
+    if config.pool == "token":
         x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     features = {"map": layers.ToMap(prefix=1, name="map")(x, cells), "prefix": x[:, :1]}
-    return heads.classify(keras.Model(images, features, name="beit"), c.classes, c.pool, norm=c.pool == "mean")
+    return heads.classify(
+        keras.Model(images, features, name="beit"), config.classes, config.pool, norm=config.pool == "mean"
+    )

@@ -93,31 +93,31 @@ SPACE = {
 
 
 @register(VARIANTS, sources={"timm": TIMM}, small=SMALL, space=SPACE)
-def cait(c):
-    """Returns the functional model of the configuration `c`."""
-    patch = layers.pair(c.patch, "patch")
-    images, x = layers.image_input(c.image_size, c.channels, multiple=patch)
-    size = layers.pair(c.native_size if c.image_size is None else c.image_size)
-    cells = layers.PatchEmbed(c.width, patch, name="embed")(x)
+def cait(config: CaiT) -> keras.Model:
+    """Returns the functional model of `config`."""
+    patch = layers.pair(config.patch, "patch")
+    images, x = layers.image_input(config.image_size, config.channels, multiple=patch)
+    size = layers.pair(config.native_size if config.image_size is None else config.image_size)
+    cells = layers.PatchEmbed(config.width, patch, name="embed")(x)
     cells = layers.PositionEmbedding((size[0] // patch[0], size[1] // patch[1]), name="position")(cells)
     x = layers.ToTokens(name="tokens")(cells)
-    x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)
-    for i in range(c.depth):
+    x = keras.layers.Dropout(config.dropout, name="embed_dropout")(x)
+    for i in range(config.depth):
         x = layers.TransformerBlock(
-            c.heads,
-            c.hidden,
+            config.heads,
+            config.hidden,
             talking_heads=True,
-            layer_scale=c.layer_scale,
-            drop_path=c.drop_path,
-            dropout=c.dropout,
-            attention_dropout=c.attention_dropout,
+            layer_scale=config.layer_scale,
+            drop_path=config.drop_path,
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
             name=f"block_{i}",
         )(x)
     x = layers.ClassToken(name="class_token")(x)
-    for i in range(c.class_depth):
+    for i in range(config.class_depth):
         x = layers.TransformerBlock(
-            c.heads, c.hidden, queries=1, layer_scale=c.layer_scale, name=f"class_block_{i}"
+            config.heads, config.hidden, queries=1, layer_scale=config.layer_scale, name=f"class_block_{i}"
         )(x)  # fmt: skip
     x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     features = {"map": layers.ToMap(prefix=1, name="map")(x, cells), "prefix": x[:, :1]}
-    return heads.classify(keras.Model(images, features, name="cait"), c.classes, c.pool)
+    return heads.classify(keras.Model(images, features, name="cait"), config.classes, config.pool)

@@ -84,13 +84,13 @@ SPACE = {
 
 
 @register(VARIANTS, sources={"timm": TIMM}, small=SMALL, space=SPACE)
-def convmixer(c):
-    """Returns the functional model of the configuration `c`; pixels that fill no patch are left out."""
-    patch = layers.pair(c.patch, "patch")
-    images, x = layers.image_input(c.image_size, c.channels, least=patch)
-    x = layers.PatchEmbed(c.width, patch, name="embed")(x)
-    x = keras.layers.Activation(c.activation, name="embed_activation")(x)
+def convmixer(config: ConvMixer) -> keras.Model:
+    """Returns the functional model of `config`; pixels that fill no patch are left out."""
+    patch = layers.pair(config.patch, "patch")
+    images, x = layers.image_input(config.image_size, config.channels, least=patch)
+    x = layers.PatchEmbed(config.width, patch, name="embed")(x)
+    x = keras.layers.Activation(config.activation, name="embed_activation")(x)
     x = layers.normalisation("embed_norm")(x)
-    for i in range(c.depth):
-        x = ConvMixerBlock(c.kernel, c.activation, name=f"block_{i}")(x)
-    return heads.classify(keras.Model(images, {"map": x}, name="convmixer"), c.classes, dropout=c.dropout)
+    for i in range(config.depth):
+        x = ConvMixerBlock(config.kernel, config.activation, name=f"block_{i}")(x)
+    return heads.classify(keras.Model(images, {"map": x}, name="convmixer"), config.classes, dropout=config.dropout)

@@ -120,17 +120,17 @@ SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "drop_pa
 
 
 @register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
-def convnext(c):
-    """Returns the functional model of the configuration `c`."""
-    images, x = layers.image_input(c.image_size, c.channels, least=32)
-    x = _downsample(x, c.width, 4, "embed")
-    features, last = {}, sum(c.blocks) - 1
-    for i, count in enumerate(c.blocks):
+def convnext(config: ConvNeXt) -> keras.Model:
+    """Returns the functional model of `config`."""
+    images, x = layers.image_input(config.image_size, config.channels, least=32)
+    x = _downsample(x, config.width, 4, "embed")
+    features, last = {}, sum(config.blocks) - 1
+    for i, count in enumerate(config.blocks):
         if i:
-            x = _downsample(x, c.width * 2**i, 2, f"stage_{i}_downsample")
+            x = _downsample(x, config.width * 2**i, 2, f"stage_{i}_downsample")
         for j in range(count):
-            rate = c.drop_path * (sum(c.blocks[:i]) + j) / max(last, 1)
-            x = ConvNeXtBlock(c.kernel, c.layer_scale, rate, name=f"stage_{i}_block_{j}")(x)
+            rate = config.drop_path * (sum(config.blocks[:i]) + j) / max(last, 1)
+            x = ConvNeXtBlock(config.kernel, config.layer_scale, rate, name=f"stage_{i}_block_{j}")(x)
         x = features[f"stage_{i}"] = keras.layers.Identity(name=f"stage_{i}")(x)
     backbone = keras.Model(images, {"map": x, **features}, name="convnext")
-    return heads.classify(backbone, c.classes, dropout=c.dropout, norm=True)
+    return heads.classify(backbone, config.classes, dropout=config.dropout, norm=True)

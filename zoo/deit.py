@@ -4,9 +4,11 @@ The networks are ViT's. A distilled one has a second token, whose head learns fr
 with distillation="both" to train both heads, and with "mean" (the default), of the same weights, to use them.
 """
 
+import keras
+
 from keras_vit import register
 from keras_vit.weights import vit_names
-from keras_vit.zoo.vit import SPACE, TI, B, S, row, transformer
+from keras_vit.zoo.vit import SPACE, TI, B, S, ViT, row, transformer
 
 VARIANTS = {
     "ti16": row(*TI, 16),
@@ -23,6 +25,6 @@ SOURCES = {"timm": vit_names.TIMM, "huggingface": vit_names.hugging_face("deit."
 
 
 @register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
-def deit(c):
-    """Returns the functional model of the configuration `c`, a ViT's."""
-    return transformer(c, "deit")
+def deit(config: ViT) -> keras.Model:
+    """Returns the functional model of `config`, a ViT's."""
+    return transformer(config, "deit")

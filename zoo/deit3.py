@@ -3,9 +3,11 @@
 ViT's networks with LayerScale and a class token without a position.
 """
 
+import keras
+
 from keras_vit import register
 from keras_vit.weights import vit_names
-from keras_vit.zoo.vit import SPACE, B, H, L, M, S, row, transformer
+from keras_vit.zoo.vit import SPACE, B, H, L, M, S, ViT, row, transformer
 
 _DEIT3 = {"layer_scale": 1e-6, "prefix_position": False}
 VARIANTS = {
@@ -20,6 +22,6 @@ SMALL = row(24, 3, 3, 40, 8, (32, 32), **_DEIT3)
 
 
 @register(VARIANTS, sources={"timm": vit_names.TIMM}, small=SMALL, space=SPACE)
-def deit3(c):
-    """Returns the functional model of the configuration `c`, a ViT's."""
-    return transformer(c, "deit3")
+def deit3(config: ViT) -> keras.Model:
+    """Returns the functional model of `config`, a ViT's."""
+    return transformer(config, "deit3")

@@ -4,9 +4,11 @@ ViT's networks with LayerScale, trained without labels: they come as backbones. 
 the class token. The positions of 518 px are resized to any other size.
 """
 
+import keras
+
 from keras_vit import register
 from keras_vit.weights import vit_names
-from keras_vit.zoo.vit import SPACE, B, L, S, row, transformer
+from keras_vit.zoo.vit import SPACE, B, L, S, ViT, row, transformer
 
 _G = (1536, 40, 24, 4096)
 _DINO = {"layer_scale": 1e-5, "classes": 0}
@@ -29,6 +31,6 @@ SOURCES = {
 
 
 @register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
-def dinov2(c):
-    """Returns the functional model of the configuration `c`, a ViT's."""
-    return transformer(c, "dinov2")
+def dinov2(config: ViT) -> keras.Model:
+    """Returns the functional model of `config`, a ViT's."""
+    return transformer(config, "dinov2")

@@ -25,14 +25,14 @@ SPACE = {"activation": ("tanh", "relu")}
 
 
 @register(VARIANTS, space=SPACE)
-def lenet(c):
-    """Returns the functional model of the configuration `c`, which slides over images larger than 32 px."""
-    images, x = layers.image_input(c.image_size, c.channels, least=32)
+def lenet(config: LeNet) -> keras.Model:
+    """Returns the functional model of `config`, which slides over images larger than 32 px."""
+    images, x = layers.image_input(config.image_size, config.channels, least=32)
     features = {}
     for i, width in enumerate((6, 16)):
         name = "embed" if i == 0 else f"conv_{i}"
-        x = keras.layers.Conv2D(width, 5, activation=c.activation, name=name)(x)
+        x = keras.layers.Conv2D(width, 5, activation=config.activation, name=name)(x)
         x = features[f"stage_{i}"] = keras.layers.AveragePooling2D(2, name=f"stage_{i}")(x)
-    x = features["stage_2"] = keras.layers.Conv2D(120, 5, activation=c.activation, name="stage_2")(x)
-    x = keras.layers.Dense(84, activation=c.activation, name="fc")(x)
-    return heads.classify(keras.Model(images, {"map": x, **features}, name="lenet"), c.classes)
+    x = features["stage_2"] = keras.layers.Conv2D(120, 5, activation=config.activation, name="stage_2")(x)
+    x = keras.layers.Dense(84, activation=config.activation, name="fc")(x)
+    return heads.classify(keras.Model(images, {"map": x, **features}, name="lenet"), config.classes)

@@ -79,24 +79,26 @@ SPACE = {
 
 
 @register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL, space=SPACE)
-def mixer(c):
-    """Returns the functional model of the configuration `c`, for images of exactly its size."""
-    if c.image_size is None:
+def mixer(config: Mixer) -> keras.Model:
+    """Returns the functional model of `config`, for images of exactly its size."""
+    if config.image_size is None:
         raise ValueError("image_size=None won't do: the mixing of patches has a weight for each; give the images' size")
-    patch = layers.pair(c.patch, "patch")
-    images, x = layers.image_input(c.image_size, c.channels, multiple=patch)
-    cells = layers.PatchEmbed(c.width, patch, name="embed")(x)
+    patch = layers.pair(config.patch, "patch")
+    images, x = layers.image_input(config.image_size, config.channels, multiple=patch)
+    cells = layers.PatchEmbed(config.width, patch, name="embed")(x)
     x = layers.ToTokens(name="tokens")(cells)
-    for i in range(c.depth):
+    for i in range(config.depth):
         x = layers.MixerBlock(
-            c.token_hidden,
-            c.hidden,
-            c.norm,
-            c.layer_scale,
-            drop_path=c.drop_path * i / max(c.depth - 1, 1),
-            dropout=c.dropout,
+            config.token_hidden,
+            config.hidden,
+            config.norm,
+            config.layer_scale,
+            drop_path=config.drop_path * i / max(config.depth - 1, 1),
+            dropout=config.dropout,
             name=f"block_{i}",
         )(x)
-    last = layers.Affine if c.norm == "affine" else keras.layers.LayerNormalization
-    x = last(name="norm", **({} if c.norm == "affine" else {"epsilon": 1e-6}))(x)
-    return heads.classify(keras.Model(images, {"map": layers.ToMap(name="map")(x, cells)}, name="mixer"), c.classes)
+    last = layers.Affine if config.norm == "affine" else keras.layers.LayerNormalization
+    x = last(name="norm", **({} if config.norm == "affine" else {"epsilon": 1e-6}))(x)
+    return heads.classify(
+        keras.Model(images, {"map": layers.ToMap(name="map")(x, cells)}, name="mixer"), config.classes
+    )

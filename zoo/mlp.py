@@ -32,14 +32,14 @@ SPACE = {"widths": Times((0.5, 1, 2)), "dropout": Range(0.0, 0.5)}
 
 
 @register(VARIANTS, small=SMALL, space=SPACE)
-def mlp(c):
-    """Returns the functional model of the configuration `c`, whose map is one cell."""
-    if c.image_size is None:
+def mlp(config: Perceptron) -> keras.Model:
+    """Returns the functional model of `config`, whose map is one cell."""
+    if config.image_size is None:
         raise ValueError("mlp has a weight for every pixel and takes no image_size=None; give the size of the images")
-    images, x = layers.image_input(c.image_size, c.channels)
+    images, x = layers.image_input(config.image_size, config.channels)
     x = keras.layers.Flatten(name="flatten")(x)
-    for i, width in enumerate(c.widths):
-        x = keras.layers.Dense(width, activation=c.activation, name=f"block_{i}")(x)
-        x = keras.layers.Dropout(c.dropout, name=f"dropout_{i}")(x)
+    for i, width in enumerate(config.widths):
+        x = keras.layers.Dense(width, activation=config.activation, name=f"block_{i}")(x)
+        x = keras.layers.Dropout(config.dropout, name=f"dropout_{i}")(x)
     x = keras.layers.Reshape((1, 1, x.shape[-1]), name="map")(x)
-    return heads.classify(keras.Model(images, {"map": x}, name="mlp"), c.classes)
+    return heads.classify(keras.Model(images, {"map": x}, name="mlp"), config.classes)

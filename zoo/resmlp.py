@@ -3,6 +3,8 @@
 A Mixer whose tokens one linear layer mixes, with affine layers in the place of normalisations.
 """
 
+import keras
+
 from keras_vit import register
 from keras_vit.weights import Rule, Source
 from keras_vit.zoo.mixer import SPACE, Mixer, mixer
@@ -34,8 +36,8 @@ TIMM = Source(
 
 
 @register(VARIANTS, sources={"timm": TIMM}, small=SMALL, space=SPACE)
-def resmlp(c):
-    """Returns the functional model of the configuration `c`, for images of exactly its size."""
-    model = mixer(c)
+def resmlp(config: Mixer) -> keras.Model:
+    """Returns the functional model of `config`, for images of exactly its size."""
+    model = mixer(config)
     model.name = "resmlp"
     return model

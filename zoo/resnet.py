@@ -68,9 +68,9 @@ SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout
 
 
 @register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
-def resnet(c):
-    """Returns the functional model of the configuration `c`."""
-    images, x = layers.image_input(c.image_size, c.channels, least=32)
-    x, features = layers.residual_trunk(x, c.blocks, c.width, c.bottleneck, drop_path=c.drop_path)
+def resnet(config: ResNet) -> keras.Model:
+    """Returns the functional model of `config`."""
+    images, x = layers.image_input(config.image_size, config.channels, least=32)
+    x, features = layers.residual_trunk(x, config.blocks, config.width, config.bottleneck, drop_path=config.drop_path)
     backbone = keras.Model(images, {"map": x, **features}, name="resnet")
-    return heads.classify(backbone, c.classes, dropout=c.dropout)
+    return heads.classify(backbone, config.classes, dropout=config.dropout)

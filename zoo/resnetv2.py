@@ -76,11 +76,15 @@ SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout
 
 
 @register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL, space=SPACE)
-def resnetv2(c):
-    """Returns the functional model of the configuration `c`, whose map is normalised and its stages' are not."""
-    images, x = layers.image_input(c.image_size, c.channels, least=32)
-    padding = "edge" if c.groups is None else "zeros"  # the publishers of either differ in this
-    x, features = layers.residual_trunk(x, c.blocks, c.width, preactivation=True, groups=c.groups, padding=padding)
-    x = layers.normalisation("norm", c.groups)(x)
+def resnetv2(config: ResNetV2) -> keras.Model:
+    """Returns the functional model of `config`, whose map is normalised and its stages' are not."""
+    images, x = layers.image_input(config.image_size, config.channels, least=32)
+    padding = "edge" if config.groups is None else "zeros"  # the publishers of either differ in this
+    x, features = layers.residual_trunk(
+        x, config.blocks, config.width, preactivation=True, groups=config.groups, padding=padding
+    )
+    x = layers.normalisation("norm", config.groups)(x)
     x = keras.layers.ReLU(name="norm_relu")(x)
-    return heads.classify(keras.Model(images, {"map": x, **features}, name="resnetv2"), c.classes, dropout=c.dropout)
+    return heads.classify(
+        keras.Model(images, {"map": x, **features}, name="resnetv2"), config.classes, dropout=config.dropout
+    )

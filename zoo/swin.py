@@ -118,32 +118,32 @@ SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "drop_pa
 
 
 @register(VARIANTS, sources={"timm": TIMM, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
-def swin(c):
-    """Returns the functional model of the configuration `c`, which pads images and maps of any size where it must."""
-    if len(c.heads) != len(c.blocks):
-        raise ValueError(f"heads {c.heads!r} and blocks {c.blocks!r} are both given for each stage")
-    images, x = layers.image_input(c.image_size, c.channels)
-    x = layers.PatchEmbed(c.width, c.patch, pad=True, name="embed")(x)
+def swin(config: Swin) -> keras.Model:
+    """Returns the functional model of `config`, which pads images and maps of any size where it must."""
+    if len(config.heads) != len(config.blocks):
+        raise ValueError(f"heads {config.heads!r} and blocks {config.blocks!r} are both given for each stage")
+    images, x = layers.image_input(config.image_size, config.channels)
+    x = layers.PatchEmbed(config.width, config.patch, pad=True, name="embed")(x)
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="embed_norm")(x)
-    x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)
-    features, last = {}, sum(c.blocks) - 1
-    for i, count in enumerate(c.blocks):
-        width = c.width * 2**i
+    x = keras.layers.Dropout(config.dropout, name="embed_dropout")(x)
+    features, last = {}, sum(config.blocks) - 1
+    for i, count in enumerate(config.blocks):
+        width = config.width * 2**i
         if i:
             x = PatchMerging(width, name=f"stage_{i}_merge")(x)
         for j in range(count):
             x = layers.TransformerBlock(
-                c.heads[i],
+                config.heads[i],
                 4 * width,
-                drop_path=c.drop_path * (sum(c.blocks[:i]) + j) / max(last, 1),
-                dropout=c.dropout,
-                attention_dropout=c.attention_dropout,
+                drop_path=config.drop_path * (sum(config.blocks[:i]) + j) / max(last, 1),
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
                 epsilon=1e-5,
-                window=c.window,
+                window=config.window,
                 shift=j % 2 == 1,
-                padding=c.padding,
+                padding=config.padding,
                 name=f"stage_{i}_block_{j}",
             )(x)
         x = features[f"stage_{i}"] = keras.layers.Identity(name=f"stage_{i}")(x)
     x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
-    return heads.classify(keras.Model(images, {"map": x, **features}, name="swin"), c.classes)
+    return heads.classify(keras.Model(images, {"map": x, **features}, name="swin"), config.classes)

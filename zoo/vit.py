@@ -46,7 +46,7 @@ class ViT:
     attention_dropout: float = 0.0
 
 
-def row(width, depth, heads, hidden, patch, size=224, **options):
+def row(width: int, depth: int, heads: int, hidden: int, patch: int, size: int = 224, **options) -> ViT:
     """Returns the configuration of a published model of `size` px."""
     shape = {"width": width, "depth": depth, "heads": heads, "hidden": hidden, "patch": patch}
     return ViT(**shape, image_size=size, native_size=size, **options)
@@ -102,87 +102,91 @@ SOURCES = {"timm": vit_names.TIMM, "npz": vit_names.NPZ, "huggingface": vit_name
 
 
 @register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)
-def vit(c):
-    """Returns the functional model of the configuration `c`."""
-    return transformer(c, "vit")
+def vit(config: ViT) -> keras.Model:
+    """Returns the functional model of `config`."""
+    return transformer(config, "vit")
 
 
-def transformer(c, name):
-    """Returns the functional model `name` of the configuration `c`: tokens, blocks, and one head or two."""
-    if c.position not in ("learned", "rotary", "mixed"):
-        raise ValueError(f"position is 'learned', 'rotary' or 'mixed', not {c.position!r}")
-    if not c.class_token and (c.pool == "token" or c.distillation is not None):
+def transformer(config: ViT, name: str) -> keras.Model:
+    """Returns the functional model `name` of `config`: tokens, blocks, and one head or two."""
+    if config.position not in ("learned", "rotary", "mixed"):
+        raise ValueError(f"position is 'learned', 'rotary' or 'mixed', not {config.position!r}")
+    if not config.class_token and (config.pool == "token" or config.distillation is not None):
         raise ValueError("without a class_token no head can read it; pass pool='mean' and distillation=None")
-    images, cells = _cells(c)
-    x, prefix = _tokens(c, cells)
-    rotary = _rotary(c, cells, prefix)
-    for i in range(c.depth):
+    images, cells = _cells(config)
+    x, prefix = _tokens(config, cells)
+    rotary = _rotary(config, cells, prefix)
+    for i in range(config.depth):
         x = layers.TransformerBlock(
-            c.heads,
-            c.hidden,
-            qkv_bias=c.qkv_bias,
-            activation=c.activation,
-            layer_scale=c.layer_scale,
-            drop_path=c.drop_path * i / max(c.depth - 1, 1),
-            dropout=c.dropout,
-            attention_dropout=c.attention_dropout,
-            epsilon=c.epsilon,
+            config.heads,
+            config.hidden,
+            qkv_bias=config.qkv_bias,
+            activation=config.activation,
+            layer_scale=config.layer_scale,
+            drop_path=config.drop_path * i / max(config.depth - 1, 1),
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
+            epsilon=config.epsilon,
             name=f"block_{i}",
         )(x, rotary=rotary[i])
-    if not c.pool_norm:
-        x = keras.layers.LayerNormalization(epsilon=c.epsilon, name="norm")(x)
+    if not config.pool_norm:
+        x = keras.layers.LayerNormalization(epsilon=config.epsilon, name="norm")(x)
     features = {"map": layers.ToMap(prefix, name="map")(x, cells)}
     if prefix:
         features["prefix"] = x[:, :prefix]
     backbone = keras.Model(images, features, name=name)
-    if c.distillation is not None:
-        return heads.classify_distilled(backbone, c.classes, c.distillation)
-    return heads.classify(backbone, c.classes, c.pool, norm=c.pool_norm)
+    if config.distillation is not None:
+        return heads.classify_distilled(backbone, config.classes, config.distillation)
+    return heads.classify(backbone, config.classes, config.pool, norm=config.pool_norm)
 
 
-def _cells(c):
+def _cells(config):
     """Returns the input and the map of its patches, with positions where a table holds them."""
-    patch = layers.pair(c.patch, "patch")
-    if c.stem and c.trunk is not None:
-        raise ValueError(f"stem={c.stem} and trunk={c.trunk} both stand before the patches; give one of them")
-    stride = 2 ** len(c.stem) if c.trunk is None else layers.trunk_stride(c.trunk)
+    patch = layers.pair(config.patch, "patch")
+    if config.stem and config.trunk is not None:
+        raise ValueError(f"stem={config.stem} and trunk={config.trunk} both stand before the patches; give one of them")
+    stride = 2 ** len(config.stem) if config.trunk is None else layers.trunk_stride(config.trunk)
     step = (patch[0] * stride, patch[1] * stride)
-    images, cells = layers.image_input(c.image_size, c.channels, multiple=step)
-    if c.trunk is not None:
-        cells, _ = layers.residual_trunk(cells, c.trunk, groups=32, padding="same")
-    elif c.stem:
-        cells = layers.convolutional_stem(cells, c.stem)
-    name = "embed" if c.trunk is None else "project"
-    cells = layers.PatchEmbed(c.width, patch, use_bias=not c.pre_norm, name=name)(cells)
-    if c.position == "learned":
-        size = layers.pair(c.native_size if c.image_size is None else c.image_size)
+    images, cells = layers.image_input(config.image_size, config.channels, multiple=step)
+    if config.trunk is not None:
+        cells, _ = layers.residual_trunk(cells, config.trunk, groups=32, padding="same")
+    elif config.stem:
+        cells = layers.convolutional_stem(cells, config.stem)
+    name = "embed" if config.trunk is None else "project"
+    cells = layers.PatchEmbed(config.width, patch, use_bias=not config.pre_norm, name=name)(cells)
+    if config.position == "learned":
+        size = layers.pair(config.native_size if config.image_size is None else config.image_size)
         cells = layers.PositionEmbedding((size[0] // step[0], size[1] // step[1]), name="position")(cells)
     return images, cells
 
 
-def _tokens(c, cells):
+def _tokens(config, cells):
     """Returns the tokens of `cells` and those before them, and how many these are."""
-    before = {"registers": c.registers, "distillation_token": c.distillation is not None, "class_token": c.class_token}
-    positioned = c.position == "learned" and c.prefix_position
+    before = {
+        "registers": config.registers,
+        "distillation_token": config.distillation is not None,
+        "class_token": config.class_token,
+    }
+    positioned = config.position == "learned" and config.prefix_position
     x = layers.ToTokens(name="tokens")(cells)
     for name, count in before.items():
         if count:
             x = layers.ClassToken(int(count), position=positioned, name=name)(x)
-    x = keras.layers.Dropout(c.dropout, name="embed_dropout")(x)
-    if c.pre_norm:
-        x = keras.layers.LayerNormalization(epsilon=c.epsilon, name="pre_norm")(x)
+    x = keras.layers.Dropout(config.dropout, name="embed_dropout")(x)
+    if config.pre_norm:
+        x = keras.layers.LayerNormalization(epsilon=config.epsilon, name="pre_norm")(x)
     return x, sum(before.values())
 
 
-def _rotary(c, cells, prefix):
+def _rotary(config, cells, prefix):
     """Returns for each block the rotation of its queries and keys, None for none."""
-    if c.position == "learned":
-        return [None] * c.depth
+    if config.position == "learned":
+        return [None] * config.depth
     return layers.RotaryPosition(
-        c.width // c.heads,
-        c.depth,
-        c.heads if c.position == "mixed" else None,
-        c.rotary_temperature,
+        config.width // config.heads,
+        config.depth,
+        config.heads if config.position == "mixed" else None,
+        config.rotary_temperature,
         prefix,
         name="rotary",
     )(cells)
