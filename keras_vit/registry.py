@@ -11,6 +11,7 @@ from keras_vit.discovery import Offer, installed
 from keras_vit.nested import did_you_mean
 
 _registered: dict = {}  # family name -> {module name: Family}
+RENAMED = {"hidden": "mlp_dim", "token_hidden": "token_mlp_dim"}  # fields of our families, before and now
 
 
 class ZooError(ValueError):
@@ -124,9 +125,16 @@ def resolve(name, overrides=None):
     config, overrides = found.variants[row], overrides or {}
     known = [field.name for field in dataclasses.fields(config) if field.init]
     if unknown := sorted(set(overrides) - set(known)):
-        close = did_you_mean(unknown[0], known)
+        today = RENAMED.get(unknown[0])
+        close = f" (it is called {today!r} now)" if today in known else did_you_mean(unknown[0], known)
         raise ZooError(f"{name} has no option {', '.join(map(repr, unknown))}{close}; it has {', '.join(known)}")
     return found, dataclasses.replace(config, **overrides)
+
+
+def renamed(name, overrides):
+    """Returns the `overrides` of the model `name` that an older version wrote, with today's names of its fields."""
+    known = {field.name for field in dataclasses.fields(resolve(name)[1])}
+    return {RENAMED[key] if RENAMED.get(key) in known else key: value for key, value in overrides.items()}
 
 
 def split(name):

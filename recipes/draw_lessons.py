@@ -31,7 +31,7 @@ from keras_vit.pictures.tokens import attention_steps_picture, heads_picture, pa
 from keras_vit.taps import tap
 
 datasets = backend.load("sklearn.datasets")
-VIT = {"image_size": 32, "channels": 1, "classes": 10, "patch": 4, "width": 32, "depth": 3, "heads": 4, "hidden": 64}
+VIT = {"image_size": 32, "channels": 1, "classes": 10, "patch": 4, "width": 32, "depth": 3, "heads": 4, "mlp_dim": 64}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ def positions(lesson, path):
 def block(lesson, path):
     """Draws the data flow of a block of ViT-B/16."""
     c = _config("vit-b16")
-    block_diagram(path, 1 + (c.image_size // c.patch) ** 2, c.width, c.heads, c.hidden)
+    block_diagram(path, 1 + (c.image_size // c.patch) ** 2, c.width, c.heads, c.mlp_dim)
 
 
 def heads(lesson, path):

@@ -50,7 +50,7 @@ class Options:
     image_size: int | tuple[int, int] | None = 28
     """height and width in pixels that images are brought to; the model's own by default"""
     model_options: KeyValues = dataclasses.field(
-        default_factory=lambda: {"patch": 4, "width": 48, "depth": 4, "heads": 4, "hidden": 96}
+        default_factory=lambda: {"patch": 4, "width": 48, "depth": 4, "heads": 4, "mlp_dim": 96}
     )
     """other options of the model, such as patch=4 drop_path=0.1; they add to the preset's"""
     augment: str = "none"
@@ -79,7 +79,7 @@ def smoke() -> Options:
     """Two trainings of one epoch, to see that everything works; the result means nothing."""
     return Options(
         data="digits_on_photos/once",
-        model_options={"patch": 7, "width": 16, "depth": 2, "heads": 2, "hidden": 32},
+        model_options={"patch": 7, "width": 16, "depth": 2, "heads": 2, "mlp_dim": 32},
         epochs=1,
         warmup_epochs=0.5,
         seeds=(0, 1),

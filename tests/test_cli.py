@@ -126,6 +126,16 @@ def test_a_file_of_before_options_were_renamed_is_understood(tmp_path):
     )
 
 
+def test_a_file_of_before_fields_of_models_were_renamed_is_understood(tmp_path):
+    file = tmp_path / "options.json"
+    for model, old, new in (
+        ("vit-ti16", {"depth": 3, "hidden": 96}, {"depth": 3, "mlp_dim": 96}),
+        ("mixer-s16", {"hidden": 96, "token_hidden": 5}, {"mlp_dim": 96, "token_mlp_dim": 5}),
+    ):
+        file.write_text(json.dumps({"options": {"model": model, "model_options": old}}))
+        assert parse(f"--options {file}") == PLAIN.replace(model=model, model_options=new)
+
+
 def test_the_help_of_a_preset_shows_its_docstring_and_all_options_in_groups(capsys):
     with pytest.raises(SystemExit) as stopped:
         parse("--preset deit --help")

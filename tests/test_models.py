@@ -7,7 +7,15 @@ from keras_vit.models import count_macs, count_parameters
 
 def test_macs_of_a_vit_are_those_of_its_products():
     width, depth, hidden, tokens = 24, 3, 40, 17
-    options = {"width": width, "depth": depth, "heads": 3, "hidden": hidden, "patch": 8, "image_size": 32, "classes": 7}
+    options = {
+        "width": width,
+        "depth": depth,
+        "heads": 3,
+        "mlp_dim": hidden,
+        "patch": 8,
+        "image_size": 32,
+        "classes": 7,
+    }
     block = tokens * width * (4 * width + 2 * hidden) + 2 * tokens * tokens * width
     assert count_macs("vit-ti16", **options) == 16 * 8 * 8 * 3 * width + depth * block + width * 7
 

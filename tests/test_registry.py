@@ -172,6 +172,7 @@ def test_table_without_configurations_is_refused(variants):
     ("name", "overrides", "says"),
     [
         ("vti-b16", {}, r"no family 'vti' \(did you mean 'vit'\?\); the families are .*resnet"),
+        ("vit-b16", {"hidden": 8}, r"vit-b16 has no option 'hidden' \(it is called 'mlp_dim' now\); it has width"),
         ("vit-b61", {}, r"no model 'vit-b61' \(did you mean 'vit-b16'\?\); vit comes as vit-ti16"),
         ("vit", {}, "no model 'vit'"),
         ("vit-b16", {"clases": 10}, r"no option 'clases' \(did you mean 'classes'\?\); it has width"),

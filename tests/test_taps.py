@@ -16,7 +16,7 @@ HEADS, GRID = 3, (2, 3)
 
 @pytest.fixture
 def model():
-    options = {"width": 12, "depth": 3, "heads": HEADS, "hidden": 20, "patch": 8, "image_size": (16, 24), "classes": 5}
+    options = {"width": 12, "depth": 3, "heads": HEADS, "mlp_dim": 20, "patch": 8, "image_size": (16, 24), "classes": 5}
     return randomise(keras_vit.build("vit-ti16", **options))
 
 

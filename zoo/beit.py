@@ -19,7 +19,7 @@ class BEiT:
     width: int  # of a token
     depth: int  # blocks
     heads: int
-    hidden: int  # width of a block's MLP
+    mlp_dim: int  # width of a block's MLP
     patch: int | tuple[int, int] = 16
     shared_bias: bool = False  # one position bias for all blocks, as in pre-training, not one for each
     layer_scale: float | None = 1e-5  # where each branch's LayerScale begins; None for no LayerScale
@@ -33,9 +33,9 @@ class BEiT:
     attention_dropout: float = 0.0
 
 
-def _row(width, depth, heads, hidden, layer_scale=1e-5, size=224, patch=16):
+def _row(width, depth, heads, mlp_dim, layer_scale=1e-5, size=224, patch=16):
     return BEiT(
-        width=width, depth=depth, heads=heads, hidden=hidden, layer_scale=layer_scale,
+        width=width, depth=depth, heads=heads, mlp_dim=mlp_dim, layer_scale=layer_scale,
         patch=patch, image_size=size, native_size=size,
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ HUGGINGFACE = Source(
 
 SPACE = {
     "depth": Times((0.5, 1, 1.5)),
-    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "width": Times((0.5, 1, 1.5), also=("mlp_dim",)),
     "patch": Times((0.5, 1, 2)),
     "drop_path": Range(0.0, 0.3),
 }
@@ -133,7 +133,7 @@ def beit(config: BEiT) -> keras.Model:
             bias = layers.RelativePositionBias(window, config.heads, prefix=1, name=name)(cells)
         x = layers.TransformerBlock(
             config.heads,
-            config.hidden,
+            config.mlp_dim,
             qkv_bias="qv",
             layer_scale=config.layer_scale,
             drop_path=config.drop_path * i / max(config.depth - 1, 1),

@@ -20,7 +20,7 @@ class CaiT:
     width: int  # of a token
     depth: int  # blocks of the trunk
     heads: int
-    hidden: int  # width of a block's MLP
+    mlp_dim: int  # width of a block's MLP
     class_depth: int = 2  # blocks of class attention
     patch: int | tuple[int, int] = 16
     layer_scale: float = 1e-5  # where each branch's LayerScale begins
@@ -34,9 +34,9 @@ class CaiT:
     attention_dropout: float = 0.0
 
 
-def _row(width, depth, heads, layer_scale=1e-5, size=224, hidden=None, patch=16):
+def _row(width, depth, heads, layer_scale=1e-5, size=224, mlp_dim=None, patch=16):
     return CaiT(
-        width=width, depth=depth, heads=heads, hidden=hidden or 4 * width, layer_scale=layer_scale,
+        width=width, depth=depth, heads=heads, mlp_dim=mlp_dim or 4 * width, layer_scale=layer_scale,
         patch=patch, image_size=size, native_size=size,
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ VARIANTS = {
     "m36-384": _row(768, 36, 16, 1e-6, 384),
     "m48-448": _row(768, 48, 16, 1e-6, 448),
 }
-SMALL = _row(24, 2, 3, size=(32, 32), hidden=40, patch=8)
+SMALL = _row(24, 2, 3, size=(32, 32), mlp_dim=40, patch=8)
 
 
 def _mix(ours, theirs):
@@ -86,7 +86,7 @@ TIMM = Source(
 
 SPACE = {
     "depth": Times((0.5, 1, 1.5)),
-    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "width": Times((0.5, 1, 1.5), also=("mlp_dim",)),
     "patch": Times((0.5, 1, 2)),
     "drop_path": Range(0.0, 0.3),
 }
@@ -105,7 +105,7 @@ def cait(config: CaiT) -> keras.Model:
     for i in range(config.depth):
         x = layers.TransformerBlock(
             config.heads,
-            config.hidden,
+            config.mlp_dim,
             talking_heads=True,
             layer_scale=config.layer_scale,
             drop_path=config.drop_path,
@@ -116,7 +116,7 @@ def cait(config: CaiT) -> keras.Model:
     x = layers.ClassToken(name="class_token")(x)
     for i in range(config.class_depth):
         x = layers.TransformerBlock(
-            config.heads, config.hidden, queries=1, layer_scale=config.layer_scale, name=f"class_block_{i}"
+            config.heads, config.mlp_dim, queries=1, layer_scale=config.layer_scale, name=f"class_block_{i}"
         )(x)  # fmt: skip
     x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     features = {"map": layers.ToMap(prefix=1, name="map")(x, cells), "prefix": x[:, :1]}

@@ -18,8 +18,8 @@ class Mixer:
 
     width: int  # of a token
     depth: int  # blocks
-    token_hidden: int | None  # width of the MLP over tokens; None for one linear layer
-    hidden: int  # width of the MLP over channels
+    token_mlp_dim: int | None  # width of the MLP over tokens; None for one linear layer
+    mlp_dim: int  # width of the MLP over channels
     patch: int | tuple[int, int] = 16
     norm: str = "layer"  # or "affine"
     layer_scale: float | None = None  # where each branch's LayerScale begins; None for no LayerScale
@@ -30,8 +30,8 @@ class Mixer:
     dropout: float = 0.0
 
 
-def _row(width, depth, token_hidden, hidden, patch, size=224):
-    return Mixer(width=width, depth=depth, token_hidden=token_hidden, hidden=hidden, patch=patch, image_size=size)
+def _row(width, depth, token_mlp_dim, mlp_dim, patch, size=224):
+    return Mixer(width=width, depth=depth, token_mlp_dim=token_mlp_dim, mlp_dim=mlp_dim, patch=patch, image_size=size)
 
 
 _S, _B, _L = (512, 8, 256, 2048), (768, 12, 384, 3072), (1024, 24, 512, 4096)
@@ -72,7 +72,7 @@ NPZ = Source(  # the release of the paper
 
 SPACE = {
     "depth": Times((0.5, 1, 1.5)),
-    "width": Times((0.5, 1, 1.5), also=("hidden", "token_hidden")),
+    "width": Times((0.5, 1, 1.5), also=("mlp_dim", "token_mlp_dim")),
     "patch": Times((0.5, 1, 2)),
     "drop_path": Range(0.0, 0.3),
 }
@@ -89,8 +89,8 @@ def mixer(config: Mixer) -> keras.Model:
     x = layers.ToTokens(name="tokens")(cells)
     for i in range(config.depth):
         x = layers.MixerBlock(
-            config.token_hidden,
-            config.hidden,
+            config.token_mlp_dim,
+            config.mlp_dim,
             config.norm,
             config.layer_scale,
             drop_path=config.drop_path * i / max(config.depth - 1, 1),

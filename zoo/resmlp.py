@@ -10,9 +10,9 @@ from keras_vit.weights import Rule, Source
 from keras_vit.zoo.mixer import SPACE, Mixer, mixer
 
 
-def _row(width, depth, patch, layer_scale, hidden=None, size=224):
+def _row(width, depth, patch, layer_scale, mlp_dim=None, size=224):
     return Mixer(
-        width=width, depth=depth, token_hidden=None, hidden=hidden or 4 * width, patch=patch,
+        width=width, depth=depth, token_mlp_dim=None, mlp_dim=mlp_dim or 4 * width, patch=patch,
         norm="affine", layer_scale=layer_scale, image_size=size,
     )  # fmt: skip
 
@@ -23,7 +23,7 @@ VARIANTS = {
     "s36": _row(384, 36, 16, 1e-6),
     "b24": _row(768, 24, 8, 1e-6),
 }
-SMALL = _row(24, 2, 8, 1e-4, hidden=40, size=(32, 48))
+SMALL = _row(24, 2, 8, 1e-4, mlp_dim=40, size=(32, 48))
 TIMM = Source(
     rules=(
         Rule("embed/", "stem.proj."),

@@ -20,7 +20,7 @@ class ViT:
     width: int  # of a token
     depth: int  # blocks
     heads: int
-    hidden: int  # width of a block's MLP
+    mlp_dim: int  # width of a block's MLP
     patch: int | tuple[int, int] = 16  # of the images, or of the map of the stem or trunk
     stem: tuple[int, ...] = ()  # widths of 3x3 convolutions of stride 2 before the patches
     trunk: tuple[int, ...] | None = None  # a hybrid's blocks of each stage, () for the stem alone
@@ -38,7 +38,7 @@ class ViT:
     rotary_temperature: float = 100.0  # the larger, the slower the slowest rotation
     pre_norm: bool = False  # a norm before the blocks, and patches without a bias
     qkv_bias: bool = True
-    activation: str = "gelu"  # of the MLP; "swiglu" is gated, with `hidden` numbers each way
+    activation: str = "gelu"  # of the MLP; "swiglu" is gated, with `mlp_dim` numbers each way
     layer_scale: float | None = None  # where LayerScale begins
     epsilon: float = 1e-6  # of the norms
     drop_path: float = 0.0  # of the last block; it grows linearly from 0
@@ -46,9 +46,9 @@ class ViT:
     attention_dropout: float = 0.0
 
 
-def row(width: int, depth: int, heads: int, hidden: int, patch: int, size: int = 224, **options) -> ViT:
+def row(width: int, depth: int, heads: int, mlp_dim: int, patch: int, size: int = 224, **options) -> ViT:
     """Returns the configuration of a published model of `size` px."""
-    shape = {"width": width, "depth": depth, "heads": heads, "hidden": hidden, "patch": patch}
+    shape = {"width": width, "depth": depth, "heads": heads, "mlp_dim": mlp_dim, "patch": patch}
     return ViT(**shape, image_size=size, native_size=size, **options)
 
 
@@ -94,7 +94,7 @@ VARIANTS = {
 SMALL = row(24, 3, 3, 40, 8, (32, 32))
 SPACE = {
     "depth": Times((0.5, 1, 1.5)),
-    "width": Times((0.5, 1, 1.5), also=("hidden",)),
+    "width": Times((0.5, 1, 1.5), also=("mlp_dim",)),
     "patch": Times((0.5, 1, 2)),
     "drop_path": Range(0.0, 0.3),
 }
@@ -119,7 +119,7 @@ def transformer(config: ViT, name: str) -> keras.Model:
     for i in range(config.depth):
         x = layers.TransformerBlock(
             config.heads,
-            config.hidden,
+            config.mlp_dim,
             qkv_bias=config.qkv_bias,
             activation=config.activation,
             layer_scale=config.layer_scale,

@@ -14,7 +14,7 @@ from keras_vit.layers.window import WindowAttention
 class TransformerBlock(Tappable):
     """Adds pre-normed attention, then a pre-normed MLP: (B, N, D) to (B, N, D).
 
-    Dosovitskiy et al. 2021 (arXiv 2010.11929), equations 2 and 3. `hidden` is the width of the MLP;
+    Dosovitskiy et al. 2021 (arXiv 2010.11929), equations 2 and 3. `mlp_dim` is the width of the MLP;
     `layer_scale` the value at which each branch's LayerScale begins, None for no LayerScale;
     `drop_path` the share of samples that skip a branch in training. `talking_heads` and `queries` are those
     of MultiHeadAttention; if `queries` is set, only the first `queries` tokens change, and the others are only read.
@@ -25,7 +25,7 @@ class TransformerBlock(Tappable):
     def __init__(
         self,
         heads,
-        hidden,
+        mlp_dim,
         head_width=None,
         qkv_bias=True,
         qk_norm=False,
@@ -57,7 +57,7 @@ class TransformerBlock(Tappable):
         else:
             self.attention = WindowAttention(window=window, shift=shift, padding=padding, **options)
         self.norm2 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm2", **policy)
-        self.mlp = Mlp(hidden, activation, dropout, name="mlp", **policy)
+        self.mlp = Mlp(mlp_dim, activation, dropout, name="mlp", **policy)
         self.drop = keras.layers.Dropout(dropout, name="drop", **policy)
         self.drop_path1 = DropPath(drop_path, name="drop_path1", **policy)
         self.drop_path2 = DropPath(drop_path, name="drop_path2", **policy)
@@ -81,7 +81,7 @@ class TransformerBlock(Tappable):
         """Computes the output; `bias`, `rotary` and `attention_delta` are those of the attention.
 
         With `intermediates`, as in Tappable, "query" to "attention" are those of the attention and "attended" is its
-        output, "branch1" is what is added to `x`, "residual" the sum, "mlp" the activations of the MLP (B, N, hidden),
+        output, "branch1" is what is added to `x`, "residual" the sum, "mlp" the activations of the MLP (B, N, mlp_dim),
         and "branch2" what is added in the end. With `queries`, what follows the attention holds only these tokens.
         """
         norm1 = self.norm1(x)

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+_RENAMED = {"hidden": "mlp_dim", "token_hidden": "token_mlp_dim"}  # arguments in files of before 1.0
+
 
 class Tappable(keras.layers.Layer):
     """The base of layers whose `call` takes `intermediates`, names of tensors on the way to the output.
@@ -30,6 +32,10 @@ class Tappable(keras.layers.Layer):
             if name not in self.intermediates:
                 raise ValueError(f"{self.name} has no intermediate {name!r}; it has {', '.join(self.intermediates)}")
         return {name: tensors[name] for name in ("out", *intermediates)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Tappable":
+        return super().from_config({_RENAMED.get(name, name): value for name, value in config.items()})
 
     def compute_output_spec(self, *args, intermediates=None, **kwargs):
         if intermediates is None:

@@ -29,15 +29,15 @@ class Affine(keras.layers.Layer):
 class MixerBlock(Tappable):
     """Adds a mix of the tokens, channel by channel, then an MLP, token by token: (B, N, D) to (B, N, D).
 
-    Tolstikhin et al. 2021 (arXiv 2105.01601), whose tokens an MLP of width `token_hidden` mixes; with
+    Tolstikhin et al. 2021 (arXiv 2105.01601), whose tokens an MLP of width `token_mlp_dim` mixes; with
     None one linear layer does, as in ResMLP. `norm` is "layer" or "affine"; `layer_scale` the value at
     which each branch's LayerScale begins, None for no LayerScale. N is fixed by the weights.
     """
 
     def __init__(
         self,
-        token_hidden,
-        hidden,
+        token_mlp_dim,
+        mlp_dim,
         norm="layer",
         layer_scale=None,
         drop_path=0.0,
@@ -48,12 +48,12 @@ class MixerBlock(Tappable):
         super().__init__(**kwargs)
         if norm not in _NORMS:
             raise ValueError(f"norm is one of {', '.join(_NORMS)}, not {norm!r}")
-        self.token_hidden = token_hidden
+        self.token_mlp_dim = token_mlp_dim
         policy = {"dtype": self.dtype_policy}
         make_norm = Affine if norm == "affine" else _layer_norm(epsilon)
         self.norm1 = make_norm(name="norm1", **policy)
         self.norm2 = make_norm(name="norm2", **policy)
-        self.mlp = Mlp(hidden, dropout=dropout, name="mlp", **policy)
+        self.mlp = Mlp(mlp_dim, dropout=dropout, name="mlp", **policy)
         self.drop_path1 = DropPath(drop_path, name="drop_path1", **policy)
         self.drop_path2 = DropPath(drop_path, name="drop_path2", **policy)
         self.token_dropout = dropout
@@ -66,10 +66,10 @@ class MixerBlock(Tappable):
         count, policy = shape[1], {"dtype": self.dtype_policy}
         if count is None:
             raise ValueError("a MixerBlock has a weight for every token: it needs a fixed number of them")
-        if self.token_hidden is None:
+        if self.token_mlp_dim is None:
             self.tokens = keras.layers.Dense(count, name="tokens", **policy)
         else:
-            self.tokens = Mlp(self.token_hidden, dropout=self.token_dropout, name="tokens", **policy)
+            self.tokens = Mlp(self.token_mlp_dim, dropout=self.token_dropout, name="tokens", **policy)
         self.tokens.build((shape[0], shape[2], count))
         for part in (self.norm1, self.norm2, self.mlp, self.drop_path1, self.drop_path2, self.scale1, self.scale2):
             if part is not None:
@@ -78,16 +78,16 @@ class MixerBlock(Tappable):
     @property
     def intermediates(self):
         """The names that `call` knows; a linear layer over the tokens has no activations."""
-        mlp = () if self.token_hidden is None else ("token_mlp",)
+        mlp = () if self.token_mlp_dim is None else ("token_mlp",)
         return ("norm1", *mlp, "branch1", "residual", "norm2", "mlp", "branch2")
 
     branches = {"tokens": (None, "branch1"), "mlp": ("residual", "branch2")}
 
     def call(self, x, training=None, intermediates=None):
-        """Computes the output; `intermediates` as in TransformerBlock, where "token_mlp" is (B, D, token_hidden)."""
+        """Computes the output; `intermediates` as in TransformerBlock, where "token_mlp" is (B, D, token_mlp_dim)."""
         norm1 = self.norm1(x)
         turned = ops.swapaxes(norm1, 1, 2)
-        if self.token_hidden is None:
+        if self.token_mlp_dim is None:
             tokens = {"out": self.tokens(turned, training=training)}
         else:
             tokens = self.tokens(turned, training=training, intermediates=["activations"])

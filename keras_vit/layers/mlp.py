@@ -8,15 +8,15 @@ from keras_vit.layers.intermediates import Tappable
 
 @keras.saving.register_keras_serializable("keras_vit")
 class Mlp(Tappable):
-    """Widens to `hidden`, activates, and comes back: (..., D) to (..., D).
+    """Widens to `mlp_dim`, activates, and comes back: (..., D) to (..., D).
 
     `activation` is a Keras activation ("gelu" is the exact one) or "swiglu": the first of two widened
     halves, passed through SiLU, gates the second (Shazeer 2020, arXiv 2002.05202).
     """
 
-    def __init__(self, hidden, activation="gelu", dropout=0.0, use_bias=True, **kwargs):
+    def __init__(self, mlp_dim, activation="gelu", dropout=0.0, use_bias=True, **kwargs):
         super().__init__(**kwargs)
-        self.hidden = hidden
+        self.mlp_dim = mlp_dim
         self.activation = activation
         self.dropout = dropout
         self.use_bias = use_bias
@@ -25,16 +25,16 @@ class Mlp(Tappable):
         options = {"use_bias": self.use_bias, "dtype": self.dtype_policy}
         self.gated = self.activation == "swiglu"
         self.activate = keras.activations.get("silu" if self.gated else self.activation)
-        self.fc1 = keras.layers.Dense(self.hidden * (2 if self.gated else 1), name="fc1", **options)
+        self.fc1 = keras.layers.Dense(self.mlp_dim * (2 if self.gated else 1), name="fc1", **options)
         self.fc1.build(shape)
         self.fc2 = keras.layers.Dense(shape[-1], name="fc2", **options)
-        self.fc2.build((*shape[:-1], self.hidden))
+        self.fc2.build((*shape[:-1], self.mlp_dim))
         self.drop = keras.layers.Dropout(self.dropout, name="drop", dtype=self.dtype_policy)
 
     intermediates = ("activations",)
 
     def call(self, x, training=None, intermediates=None):
-        """Computes the output; `intermediates` as in Tappable, where "activations" are (..., hidden)."""
+        """Computes the output; `intermediates` as in Tappable, where "activations" are (..., mlp_dim)."""
         if self.gated:
             gate, values = ops.split(self.fc1(x), 2, axis=-1)
             activations = self.activate(gate) * values

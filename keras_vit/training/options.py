@@ -11,7 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from keras_vit import nested
+from keras_vit import nested, registry
 from keras_vit.backend import load
 
 tyro = load("tyro")
@@ -243,7 +243,10 @@ def task_of(options: Any) -> dict[str, str]:
 
 def renamed(values: dict[str, Any]) -> dict[str, Any]:
     """Returns {flat name: value} with today's names of the options."""
-    return {RENAMED.get(key, key): value for key, value in values.items()}
+    values = {RENAMED.get(key, key): value for key, value in values.items()}
+    if values.get("model_options") and "model" in values:
+        values["model_options"] = registry.renamed(values["model"], values["model_options"])
+    return values
 
 
 def read(path: str | Path, start: T) -> T:

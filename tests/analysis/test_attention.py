@@ -16,7 +16,7 @@ HEADS, GRID, BLOCKS = 3, (2, 3), 3
 
 @pytest.fixture
 def model():
-    options = {"width": 12, "depth": 3, "heads": HEADS, "hidden": 20, "patch": 8, "image_size": (16, 24), "classes": 5}
+    options = {"width": 12, "depth": 3, "heads": HEADS, "mlp_dim": 20, "patch": 8, "image_size": (16, 24), "classes": 5}
     return randomise(keras_vit.build("vit-ti16", **options))
 
 
@@ -277,7 +277,7 @@ def test_open_hybrid_and_two_headed_models_have_maps():
 
 def test_maps_of_a_bfloat16_model_are_near(model, images):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    mixed = keras_vit.build("vit-ti16", width=12, depth=3, heads=3, hidden=20, patch=8, image_size=(16, 24), classes=5)
+    mixed = keras_vit.build("vit-ti16", width=12, depth=3, heads=3, mlp_dim=20, patch=8, image_size=(16, 24), classes=5)
     mixed.set_weights(model.get_weights())
     for method in ("rollout", "gradient"):
         exact, near = (

@@ -61,7 +61,7 @@ def test_masks_of_0_and_1_are_those_of_false_and_true(rng, masks):
 
 @pytest.mark.parametrize("method", ["raw", "dino", "rollout", "gradient", "gradcam"])
 def test_every_method_of_attention_can_be_measured(rng, masks, method):
-    options = {"width": 12, "depth": 2, "heads": 3, "hidden": 20, "patch": 8, "classes": 5}
+    options = {"width": 12, "depth": 2, "heads": 3, "mlp_dim": 20, "patch": 8, "classes": 5}
     model = randomise(keras_vit.build("vit-ti16", image_size=(16, 24), **options))
     shares = object_mass(analysis.attention(model, rng.normal(size=(5, 16, 24, 3)).astype("float32"), method), masks)
     assert shares.shape in ((5,), (5, 3)) and np.nanmin(shares) >= 0 and np.nanmax(shares) <= 1

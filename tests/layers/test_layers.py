@@ -250,6 +250,16 @@ def test_intermediates_of_symbols_have_the_shapes_of_those_of_numbers():
     assert {name: each.shape for name, each in symbols.items()} == {k: tuple(v.shape) for k, v in tensors.items()}
 
 
+def test_block_of_a_file_of_before_1_0_is_understood():
+    config = layers.TransformerBlock(HEADS, HIDDEN).get_config()
+    config["hidden"] = config.pop("mlp_dim")
+    assert layers.TransformerBlock.from_config(config).mlp.mlp_dim == HIDDEN
+    config = layers.MixerBlock(5, HIDDEN).get_config()
+    config |= {"hidden": config.pop("mlp_dim"), "token_hidden": config.pop("token_mlp_dim")}
+    block = layers.MixerBlock.from_config(config)
+    assert block.mlp.mlp_dim == HIDDEN and block.token_mlp_dim == 5
+
+
 def test_block_drops_paths_in_training_only(rng):
     layer = ready(layers.TransformerBlock(HEADS, HIDDEN, drop_path=0.9), (B, N, D))
     x = rng.normal(size=(31, N, D)).astype("float32")

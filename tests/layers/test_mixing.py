@@ -9,7 +9,7 @@ import pytest
 from keras_vit import layers
 
 _TOKENS, _WIDTH = 7, 5
-_LINEAR = {"token_hidden": None, "norm": "affine", "layer_scale": 0.1}
+_LINEAR = {"token_mlp_dim": None, "norm": "affine", "layer_scale": 0.1}
 
 
 def _random(layer, rng):
@@ -38,7 +38,7 @@ def _mlp(x, w, name):
 
 
 def test_mixer_block_equals_its_equations(rng):
-    block = layers.MixerBlock(token_hidden=11, hidden=13, name="block")
+    block = layers.MixerBlock(token_mlp_dim=11, mlp_dim=13, name="block")
     w, x = _random(block, rng), rng.normal(size=(3, _TOKENS, _WIDTH))
     mixed = x + np.swapaxes(_mlp(np.swapaxes(_norm(x, w, "norm1"), 1, 2), w, "tokens"), 1, 2)
     expected = mixed + _mlp(_norm(mixed, w, "norm2"), w, "mlp")
@@ -46,7 +46,7 @@ def test_mixer_block_equals_its_equations(rng):
 
 
 def test_linear_affine_block_equals_its_equations(rng):
-    block = layers.MixerBlock(hidden=13, name="block", **_LINEAR)
+    block = layers.MixerBlock(mlp_dim=13, name="block", **_LINEAR)
     w, x = _random(block, rng), rng.normal(size=(3, _TOKENS, _WIDTH))
     over_tokens = np.swapaxes(_affine(x, w, "norm1"), 1, 2) @ w["tokens/kernel"] + w["tokens/bias"]
     mixed = x + w["scale1/gamma"] * np.swapaxes(over_tokens, 1, 2)
@@ -59,10 +59,10 @@ def test_new_affine_layer_changes_nothing(rng):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layers.Affine()(x)), x)
 
 
-@pytest.mark.parametrize("options", [{"token_hidden": 11}, _LINEAR], ids=["perceptron", "linear"])
+@pytest.mark.parametrize("options", [{"token_mlp_dim": 11}, _LINEAR], ids=["perceptron", "linear"])
 def test_saved_block_computes_the_same(rng, tmp_path, options):
     tokens = keras.Input((_TOKENS, _WIDTH))
-    block = layers.MixerBlock(hidden=13, drop_path=0.3, dropout=0.2, name="block", **options)
+    block = layers.MixerBlock(mlp_dim=13, drop_path=0.3, dropout=0.2, name="block", **options)
     model = keras.Model(tokens, block(tokens))
     _random(block, rng)
     model.save(tmp_path / "model.keras")
@@ -73,7 +73,7 @@ def test_saved_block_computes_the_same(rng, tmp_path, options):
 
 
 def test_sample_whose_branches_are_dropped_passes_unchanged(rng):
-    block = layers.MixerBlock(token_hidden=11, hidden=13, drop_path=0.5, name="block")
+    block = layers.MixerBlock(token_mlp_dim=11, mlp_dim=13, drop_path=0.5, name="block")
     _random(block, rng)
     x = rng.normal(size=(64, _TOKENS, _WIDTH)).astype("float32")
     out = keras.ops.convert_to_numpy(block(x, training=True))
@@ -83,9 +83,9 @@ def test_sample_whose_branches_are_dropped_passes_unchanged(rng):
 
 def test_open_number_of_tokens_is_refused():
     with pytest.raises(ValueError, match="fixed number"):
-        layers.MixerBlock(token_hidden=11, hidden=13).build((None, None, _WIDTH))
+        layers.MixerBlock(token_mlp_dim=11, mlp_dim=13).build((None, None, _WIDTH))
 
 
 def test_unknown_norm_is_refused():
     with pytest.raises(ValueError, match="norm is one of layer, affine, not 'batch'"):
-        layers.MixerBlock(token_hidden=11, hidden=13, norm="batch")
+        layers.MixerBlock(token_mlp_dim=11, mlp_dim=13, norm="batch")

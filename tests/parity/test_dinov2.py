@@ -29,7 +29,7 @@ def test_classifier_equals_timm_at_another_size(timm, tmp_path, name):
     path = save_reference(native, tmp_path / "dinov2.safetensors")
     reference = _reference(timm, _KINDS[name], img_size=(98, 154), **narrow)
     reference.load_state_dict(checkpoint_filter_fn(dict(native.state_dict()), reference))
-    ours = {"width": 384, "heads": 6, "hidden": 1024 if "g14" in name else 1536, "depth": 2, "classes": 11}
+    ours = {"width": 384, "heads": 6, "mlp_dim": 1024 if "g14" in name else 1536, "depth": 2, "classes": 11}
     assert difference_to(reference, path, name, (98, 154), "timm", **ours) < 1e-4
 
 
@@ -54,7 +54,7 @@ def test_features_equal_transformers(timm, tmp_path, registers, gated):  # timm:
     reference.save_pretrained(tmp_path)  # under the names of the published files
     images = images_of((70, 70))
     expected = torch_output(reference, images).last_hidden_state.numpy()
-    ours = {"width": 48, "depth": 2, "heads": 3, "hidden": 128 if gated else 192, "image_size": 70}
+    ours = {"width": 48, "depth": 2, "heads": 3, "mlp_dim": 128 if gated else 192, "image_size": 70}
     model = build(f"dinov2-{'g' if gated else 's'}14{'-reg4' if registers else ''}", **ours)
     assert load_weights(model, tmp_path / "model.safetensors").source == "huggingface"
     assert relative(_tokens(model, images), expected) < 1e-4

@@ -111,7 +111,7 @@ def test_hybrid_reads_the_npz_of_its_release_as_timm_does(timm, tmp_path, trunk)
 
 
 def _small(**options):
-    shape = {"width": 24, "depth": 1, "heads": 3, "hidden": 40, "patch": 1, "trunk": (1, 1), "image_size": 32}
+    shape = {"width": 24, "depth": 1, "heads": 3, "mlp_dim": 40, "patch": 1, "trunk": (1, 1), "image_size": 32}
     return build("vit-r26-s32", **{**shape, "classes": 7, **options})
 
 

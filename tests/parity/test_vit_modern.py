@@ -52,7 +52,7 @@ def test_whole_mixed_rotary_vit_equals_timm(timm, tmp_path):
     narrow = {"embed_dim": 48, "num_heads": 3, "img_size": 96, "num_classes": 11}
     reference = random_reference(timm.create_model("vit_base_patch16_rope_mixed_224", **narrow))
     path = save_reference(reference, tmp_path / "vit.safetensors")
-    ours = {"width": 48, "heads": 3, "hidden": 192, "classes": 11}
+    ours = {"width": 48, "heads": 3, "mlp_dim": 192, "classes": 11}
     assert difference_to(reference, path, "vit-b16-rope-mixed", (96, 96), "timm", **ours) < 1e-4
 
 
@@ -83,7 +83,7 @@ def test_backbone_equals_transformers_model_without_a_head(timm, tmp_path):
     reference.save_pretrained(tmp_path)
     images = images_of((48, 48))
     expected = torch_output(reference, images).last_hidden_state.numpy()
-    ours = {"width": 48, "depth": 2, "hidden": 96, "classes": 0}
+    ours = {"width": 48, "depth": 2, "mlp_dim": 96, "classes": 0}
     model = build("vit-ti16", tmp_path / "model.safetensors", image_size=48, **ours)
     features = model(images, training=False)
     got = np.concatenate([features["prefix"], np.reshape(features["map"], (2, 9, 48))], axis=1)

@@ -33,7 +33,7 @@ def test_depths_of_stages_count_through_and_what_leads_to_a_stage_goes_with_its_
 
 
 def test_ten_blocks_follow_nine():
-    model = keras_vit.build("vit-ti16", width=8, heads=2, hidden=8, depth=12, image_size=16, patch=8, classes=2)
+    model = keras_vit.build("vit-ti16", width=8, heads=2, mlp_dim=8, depth=12, image_size=16, patch=8, classes=2)
     assert [depths(model)[f"block_{i}"] for i in range(12)] == list(range(1, 13))
 
 

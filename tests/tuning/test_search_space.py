@@ -12,7 +12,7 @@ from keras_vit.tasks.presets.classify import plain
 from keras_vit.tuning import search_space
 from keras_vit.tuning.search_space import applied, axes, parameters, parse
 
-SMALL = {"patch": 4, "width": 48, "depth": 5, "heads": 4, "hidden": 96}
+SMALL = {"patch": 4, "width": 48, "depth": 5, "heads": 4, "mlp_dim": 96}
 PLAIN = plain()
 BASE = PLAIN.replace(model="vit-ti16", image_size=28, model_options=SMALL, learning_rate=7e-4)
 
@@ -36,7 +36,7 @@ def test_a_choice_changes_the_training_and_the_model_and_what_grows_alongside():
     values |= {"width": "72", "depth": "2", "batch_size": "64", "learning_rate": 0.00123456}
     options = applied(found.values(), values, BASE)
     assert options.optim.batch_size == 64 and options.optim.learning_rate == 0.001235
-    assert options.model.options == SMALL | {"width": 72, "hidden": 144, "depth": 2, "drop_path": 0.0}
+    assert options.model.options == SMALL | {"width": 72, "mlp_dim": 144, "depth": 2, "drop_path": 0.0}
 
 
 def test_multiples_are_whole_and_patches_fill_the_images():

@@ -15,7 +15,7 @@ from keras_vit.weights.adapt import adapt_channels
 
 WIDTH, DEPTH, HEADS, HIDDEN, CLASSES = 12, 3, 3, 20, 7
 OPTIONS = {
-    "width": WIDTH, "depth": DEPTH, "heads": HEADS, "hidden": HIDDEN, "patch": 8, "classes": CLASSES,
+    "width": WIDTH, "depth": DEPTH, "heads": HEADS, "mlp_dim": HIDDEN, "patch": 8, "classes": CLASSES,
     "image_size": (32, 32), "native_size": (32, 32),
 }  # fmt: skip
 
@@ -187,7 +187,7 @@ def test_every_tensor_left_over_on_either_side_is_listed(npz, tmp_path):
 
 def test_checkpoint_of_another_model_is_refused_with_its_shapes(npz, tmp_path):
     np.savez(tmp_path / "vit.npz", **npz)
-    said = refusal(vit(hidden=24), tmp_path / "vit.npz")
+    said = refusal(vit(mlp_dim=24), tmp_path / "vit.npz")
     assert (
         "block_0/mlp/fc1/kernel is (12, 24), Transformer/encoderblock_0/MlpBlock_3/Dense_0/kernel is (12, 20)" in said
     )

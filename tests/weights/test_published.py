@@ -19,7 +19,7 @@ from keras_vit.weights import CheckpointError, published
 from keras_vit.weights.sources import TORCH
 
 HIDDEN = 100_000  # makes a file of 20 MB: the hub's client writes, and so resumes, by 10 MB
-OPTIONS = f"width=24, depth=1, heads=3, hidden={HIDDEN}, patch=16"
+OPTIONS = f"width=24, depth=1, heads=3, mlp_dim={HIDDEN}, patch=16"
 TAG, FILE = "augreg_in21k_ft_in1k", "/timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k/resolve/main/model.safetensors"
 
 

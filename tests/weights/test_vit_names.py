@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 from keras_vit import build, testing
 from keras_vit.weights import CheckpointError, load_weights
 
-_SIZE = {"width": 12, "depth": 1, "heads": 3, "hidden": 20, "patch": 4, "image_size": (8, 12), "classes": 5}
+_SIZE = {"width": 12, "depth": 1, "heads": 3, "mlp_dim": 20, "patch": 4, "image_size": (8, 12), "classes": 5}
 
 
 def _model(**options):

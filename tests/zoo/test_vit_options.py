@@ -5,7 +5,7 @@ import pytest
 import keras_vit
 from keras_vit import registry, testing
 
-_SHAPE = {"width": 24, "depth": 2, "heads": 3, "hidden": 40, "patch": 8, "image_size": 32, "native_size": 32}
+_SHAPE = {"width": 24, "depth": 2, "heads": 3, "mlp_dim": 40, "patch": 8, "image_size": 32, "native_size": 32}
 _KINDS = {
     "mixed rotary positions, registers, mean pooling": {
         "position": "mixed",

@@ -23,8 +23,8 @@ def networks(names, channels, classes, *, image_size, width, depth):
     if image_size < 32 or image_size % 32 or width < 16 or width % 16:
         raise ValueError(f"image_size is a multiple of 32 and width one of 16, not {image_size} and {width}")
     patch = image_size // 8
-    tokens = {"width": width, "hidden": 2 * width, "depth": depth, "heads": width // 16, "patch": patch}
-    mixing = {"width": width, "hidden": 2 * width, "depth": depth + 1, "token_hidden": width, "patch": patch}
+    tokens = {"width": width, "mlp_dim": 2 * width, "depth": depth, "heads": width // 16, "patch": patch}
+    mixing = {"width": width, "mlp_dim": 2 * width, "depth": depth + 1, "token_mlp_dim": width, "patch": patch}
     enough = models.count_parameters("vit-ti16", image_size=image_size, channels=channels, classes=classes, **tokens)
     hidden = max(8, round(enough / (image_size * image_size * channels)))
     known = {

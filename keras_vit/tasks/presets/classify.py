@@ -23,7 +23,7 @@ def digits() -> Options[Classify]:
     """
     return plain().replace(
         image_size=16,  # twice what they are, so that turning and shifting them by parts of a pixel blurs less
-        model_options={"patch": 4, "width": 48, "depth": 4, "heads": 4, "hidden": 192},
+        model_options={"patch": 4, "width": 48, "depth": 4, "heads": 4, "mlp_dim": 192},
         augment="affine",
         epochs=50,
         batch_size=32,
@@ -37,7 +37,7 @@ def smoke() -> Options[Classify]:
     return digits().replace(
         image_size=8,
         batch_size=64,
-        model_options={"patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 32, "dropout": 0.1},
+        model_options={"patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp_dim": 32, "dropout": 0.1},
         epochs=2,
         warmup_epochs=0.5,
         output="runs/smoke",
@@ -53,7 +53,7 @@ def fashion_mnist() -> Options[Classify]:
     return plain().replace(
         data="fashion_mnist",
         image_size=32,
-        model_options={"stem": (32, 64), "patch": 2, "width": 64, "depth": 4, "heads": 2, "hidden": 128},
+        model_options={"stem": (32, 64), "patch": 2, "width": 64, "depth": 4, "heads": 2, "mlp_dim": 128},
         epochs=10,
         batch_size=128,
         learning_rate=2e-3,
@@ -71,7 +71,7 @@ def cifar10() -> Options[Classify]:
     return plain().replace(
         data="cifar10",
         image_size=32,
-        model_options={"stem": (32, 64), "patch": 2, "width": 96, "depth": 4, "heads": 3, "hidden": 192},
+        model_options={"stem": (32, 64), "patch": 2, "width": 96, "depth": 4, "heads": 3, "mlp_dim": 192},
         augment="flip-crop",
         epochs=15,
         batch_size=128,
@@ -90,7 +90,7 @@ def cifar10_gpu() -> Options[Classify]:
             "width": 256,
             "depth": 8,
             "heads": 8,
-            "hidden": 512,
+            "mlp_dim": 512,
             "drop_path": 0.1,
         },
         mixup=0.8,
