@@ -1,7 +1,7 @@
 """Lets Keras load a saved model in a process that has imported keras_vit and nothing of it.
 
 Keras finds a layer's class only where its module was imported, and `import keras_vit` imports none, for Keras takes
-seconds to load. So `keras_vit.layers` is imported as soon as Keras is. The first layer of each model is among them and
+seconds to load. So layers and heads are imported as soon as Keras is. The first layer of each model is among them and
 imports the model's family, a plug-in's too, when it is read (keras_vit.bundle): only what a file needs is imported.
 """
 
@@ -10,11 +10,16 @@ import sys
 
 
 def register_with_keras() -> None:
-    """Imports `keras_vit.layers`, at once where Keras is loaded, else right after whoever imports it."""
+    """Imports layers and heads, at once where Keras is loaded, else right after whoever imports it."""
     if "keras" in sys.modules:
-        importlib.import_module("keras_vit.layers")
+        _register()
     else:
         sys.meta_path.insert(0, _AfterKeras())
+
+
+def _register():
+    importlib.import_module("keras_vit.layers")
+    importlib.import_module("keras_vit.heads")
 
 
 class _AfterKeras:
@@ -32,7 +37,7 @@ class _AfterKeras:
         def load_and_register(module):
             load(module)
             sys.meta_path.remove(self)
-            importlib.import_module("keras_vit.layers")
+            _register()
 
         spec.loader.exec_module = load_and_register
         return spec

@@ -92,3 +92,16 @@ def test_walk_can_change_what_a_layer_gives_and_takes_symbols(model):
     np.testing.assert_allclose(got["out"], 2 * np.asarray(model.get_layer("nested")(np.zeros((2, 7)))))
     symbols = keras_internals.walk(model, model.input, call)
     np.testing.assert_array_equal(keras.Model(model.input, symbols)(x)["out"], got["out"])
+
+
+def test_calls_of_a_layer_are_still_told_from_those_in_other_graphs(model):
+    (inputs,) = model.inputs
+    other = keras.Input((5,))
+    first, nested = model.get_layer("first"), model.get_layer("nested")
+    first(other)
+    assert [tensor is inputs for tensor in keras_internals.called_on(model, first)] == [True]
+    row = keras.Sequential([keras.Input((7,)), nested])
+    assert [tensor is row.inputs[0] for tensor in keras_internals.called_on(row, nested)] == [True], (
+        "the graph of a Sequential is not its _functional any more; mend keras_internals.called_on"
+    )
+    assert keras_internals.called_on(keras.Sequential(), first) == []

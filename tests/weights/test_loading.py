@@ -8,6 +8,7 @@ from kit.numpy_reference import gelu, layer_norm, softmax
 from safetensors.numpy import save_file
 
 import keras_vit
+from keras_vit import bundle
 from keras_vit.layers.position import resize_table
 from keras_vit.testing import randomise
 from keras_vit.weights import CheckpointError
@@ -167,6 +168,25 @@ def test_reloaded_model_still_knows_its_family(npz, tmp_path):
     assert keras_vit.load_weights(model, tmp_path / "vit.npz").source == "npz"
 
 
+def test_name_of_a_model_says_nothing_of_its_family(npz, tmp_path):
+    np.savez(tmp_path / "vit.npz", **npz)
+    model = vit()
+    model.name = "my_model"
+    assert keras_vit.load_weights(model, tmp_path / "vit.npz").source == "npz"
+
+
+def test_family_of_a_model_without_origin_is_found_by_its_tensors(npz, rng, tmp_path):
+    np.savez(tmp_path / "vit.npz", **npz)
+    model = vit()
+    bundle.update(model, origin=None)
+    assert keras_vit.load_weights(model, tmp_path / "vit.npz").source == "vit/npz"
+    images = rng.normal(size=(2, 32, 32, 3))
+    np.testing.assert_allclose(model(images), forward(npz, images), rtol=1e-4, atol=1e-4)
+    assert "vit-ti16, which doesn't say its family, knows no source 'npz'; it knows" in refusal(
+        model, tmp_path / "vit.npz", source="npz"
+    )
+
+
 def refusal(model, path, **options):
     """Returns what load_weights answers, having seen that it left `model` alone."""
     before = [np.array(w) for w in model.weights]
@@ -261,7 +281,7 @@ def test_weights_file_that_points_to_another_file_is_refused(tmp_path):
     model.save_weights(path)
     np.zeros(10, "float32").tofile(tmp_path / "secret.bin")
     with h5py.File(path, "r+") as file:
-        group = file["layers/dense_1/vars"]
+        group = file["layers/linear_head/vars"]
         del group["1"]
         group.create_dataset("1", (10,), "float32", external=[(str(tmp_path / "secret.bin"), 0, 40)])
     assert "points to another file" in refusal(model, path)
