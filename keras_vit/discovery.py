@@ -18,7 +18,7 @@ class Offer(NamedTuple):
         return f"{self.module} ({self.distribution})"
 
 
-def installed():
+def installed() -> dict[str, list[Offer]]:
     """Returns {family name: its Offers}, importing none of the modules."""
     spec = importlib.util.find_spec(GROUP)
     if spec is None:

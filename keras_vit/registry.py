@@ -3,14 +3,15 @@
 import dataclasses
 import importlib
 import warnings
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keras_vit import backend
 from keras_vit.discovery import Offer, installed
 from keras_vit.nested import did_you_mean
 
-_registered: dict = {}  # family name -> {module name: Family}
+_registered: dict[str, dict[str, "Family"]] = {}  # family name -> {module name: Family}
 RENAMED = {"hidden": "mlp_dim", "token_hidden": "token_mlp_dim"}  # fields of our families, before and now
 
 
@@ -23,14 +24,16 @@ class Family(NamedTuple):
 
     name: str
     module: str
-    make: object
-    variants: dict
-    sources: dict
-    small: object
-    space: dict
+    make: Callable[[Any], Any]
+    variants: dict[str, Any]
+    sources: dict[str, Any]
+    small: Any
+    space: dict[str, Any]
 
 
-def register(variants, sources=None, small=None, space=None):
+def register(
+    variants: Mapping[str, Any], sources: Mapping | None = None, small: Any = None, space: Mapping | None = None
+) -> Callable[[Callable], Callable]:
     """Registers the decorated function `config -> keras.Model` as the family of its own name.
 
     `variants` maps the rest of a model's name ("b16" of "vit-b16", "" for the bare family name) to a
@@ -62,12 +65,12 @@ def _offers():
     return offers
 
 
-def list_families():
+def list_families() -> list[str]:
     """Returns the names of all families, installed and registered; loads neither Keras nor a plug-in."""
     return sorted(_offers())
 
 
-def offer_of(name):
+def offer_of(name: str) -> Offer:
     """Returns the one Offer of the family called `name`, without importing it; ZooError where there isn't one."""
     offers = _offers()
     if name not in offers:
@@ -78,7 +81,7 @@ def offer_of(name):
     return offers[name][0]
 
 
-def family(name):
+def family(name: str) -> Family:
     """Returns the Family called `name`, importing its module; ZooError where that can't be done."""
     offer = offer_of(name)
     if offer.module not in _registered.get(name, {}):
@@ -99,7 +102,7 @@ def _load(name, offer):
         )
 
 
-def list_models(pattern="*"):
+def list_models(pattern: str = "*") -> list[str]:
     """Returns the sorted names of the models that match the wildcard `pattern`, such as "vit-*".
 
     Imports the families that can match. A family that fails to load is left out with a warning.
@@ -115,7 +118,7 @@ def list_models(pattern="*"):
     return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
-def resolve(name, overrides=None):
+def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Family, Any]:
     """Returns the Family and the config of the model `name`, its fields replaced by `overrides`."""
     start, row = split(name)
     found = family(start)
@@ -131,13 +134,13 @@ def resolve(name, overrides=None):
     return found, dataclasses.replace(config, **overrides)
 
 
-def renamed(name, overrides):
+def renamed(name: str, overrides: Mapping) -> dict:
     """Returns the `overrides` of the model `name` that an older version wrote, with today's names of its fields."""
     known = {field.name for field in dataclasses.fields(resolve(name)[1])}
     return {RENAMED[key] if RENAMED.get(key) in known else key: value for key, value in overrides.items()}
 
 
-def split(name):
+def split(name: str) -> tuple[str, str]:
     """Returns (family, row of its table of variants) of the model's name, which need not exist."""
     if not isinstance(name, str):
         raise ZooError(f"a model is named by a string such as 'vit-b16', not by {name!r}")
@@ -145,6 +148,6 @@ def split(name):
     return start, row
 
 
-def join(start, row):
+def join(start: str, row: str) -> str:
     """Returns the name of the variant `row` of the family `start`."""
     return f"{start}-{row}" if row else start

@@ -1,5 +1,6 @@
 """Arrays that fit a weight in all but size, made to fit: positions of another grid, kernels of other channels."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -7,7 +8,9 @@ from keras_vit.layers.position import PositionEmbedding, resize_table
 from keras_vit.layers.relative import RelativePositionBias, resize_bias
 
 
-def adapt(layer, path, array, shape):
+def adapt(
+    layer: keras.layers.Layer, path: str, array: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, str] | None:
     """Returns (array of `shape`, what was done) for the weight `path` of `layer`, or None where nothing fits."""
     if array.shape == shape:
         return array, "loaded"
@@ -23,7 +26,7 @@ def adapt(layer, path, array, shape):
     return None
 
 
-def adapt_channels(kernel, channels):
+def adapt_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
     """Returns `kernel` (h, w, C, D) for another number of input `channels`.
 
     One channel gets the sum of all, so that a grey image gives what its copies in C channels gave. More

@@ -1,6 +1,7 @@
 """Reads the files that hold weights, each as a mapping from tensor names to arrays; never a pickle."""
 
 import io
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ class _Safetensors(Mapping):
         return len(self.names)
 
 
-def open_checkpoint(path):
+def open_checkpoint(path: str | os.PathLike) -> tuple[Mapping[str, np.ndarray], bool]:
     """Returns ({name: array}, is_ours) of the file at `path`; a Keras file is ours, its names "block_0/norm1:0".
 
     Raises CheckpointError for a file of another kind or a damaged one, FileNotFoundError where none is.

@@ -42,7 +42,7 @@ class Published:
         return {**same, "channels": len(self.mean)}
 
 
-def published(name):
+def published(name: str) -> dict[str, Published]:
     """Returns {tag: Published} of the checkpoints known for the model called `name`, such as "vit-b16"."""
     found, _ = registry.resolve(name)
     table = Path(sys.modules[found.module].__file__ or "").with_suffix(".csv")
@@ -53,7 +53,7 @@ def published(name):
     return {row.tag: row for row in rows if registry.join(found.name, row.variant) == name}
 
 
-def fetch(checkpoint):
+def fetch(checkpoint: Published) -> str:
     """Downloads the file of a Published unless it is in the cache, with a progress bar, and returns its path.
 
     A download that broke off goes on where it stopped; HF_HUB_OFFLINE=1 reads the cache alone. Raises

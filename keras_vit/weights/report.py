@@ -22,7 +22,7 @@ class Report:
     source: str
     rows: list[Row] = field(default_factory=list)
 
-    def of(self, action):
+    def of(self, action: str) -> list[Row]:
         """Returns the rows whose action begins with `action`: loaded, resized, adapted or left."""
         return [row for row in self.rows if row.action.startswith(action)]
 

@@ -71,19 +71,18 @@ class Source:
     layout: Layout = TORCH
     ignore: tuple[str, ...] = (r".*num_batches_tracked",)
 
-    def among(self, shapes):
+    def among(self, shapes: dict[str, tuple]) -> "Source":
         """Returns the source as it reads for a model whose weights have the `shapes` {path: shape}."""
-        rules = (
-            replace(rule, make=rule.make.among(shapes)) if hasattr(rule.make, "among") else rule for rule in self.rules
-        )
+        makers = [(rule, getattr(rule.make, "among", None)) for rule in self.rules]
+        rules = (replace(rule, make=among(shapes)) if among else rule for rule, among in makers)
         return replace(self, rules=tuple(rules))
 
-    def candidates(self, path, layer):
+    def candidates(self, path: str, layer: keras.layers.Layer | None) -> list[tuple[tuple[str, ...], Callable | None]]:
         """Returns each (names of tensors, what makes one of them) that may fill our weight `path` of `layer`."""
-        first = next((rule for rule in self.rules if re.match(rule.ours, path)), None)
-        if first is None:
+        matches = ((rule, re.match(rule.ours, path)) for rule in self.rules)
+        first, match = next(((rule, match) for rule, match in matches if match), (None, None))
+        if first is None or match is None:
             return [((self._rest(path, layer),), None)]
-        match = re.match(first.ours, path)
         rest = self._rest(path[match.end() :], layer)
         found = []
         for rule in self.rules:
@@ -105,7 +104,7 @@ class Source:
             array = array.reshape(shape)
         return array
 
-    def ignores(self, name):
+    def ignores(self, name: str) -> bool:
         return any(re.fullmatch(pattern, name) for pattern in self.ignore)
 
     def _rest(self, rest, layer):
@@ -114,12 +113,12 @@ class Source:
         return (start + slash).replace("/", self.layout.separator) + leaves.get(leaf, leaf)
 
 
-def prefix_rows(count):
+def prefix_rows(count: int) -> Callable:
     """Returns the `make` of a rule: the first `count` rows of a position table (1, count + N, D)."""
     return lambda shape, table: table.reshape(-1, table.shape[-1])[:count]
 
 
-def grid_rows(skip):
+def grid_rows(skip: int) -> Callable:
     """Returns the `make` of a rule: the grid (h, w, D) of a position table (1, skip + h * w, D).
 
     A square number of cells is taken for a square grid, as published ones are; any other must fill ours.
@@ -127,7 +126,7 @@ def grid_rows(skip):
     return lambda shape, table: _grid(shape, table.reshape(-1, table.shape[-1])[skip:])
 
 
-def rows_after(*paths):
+def rows_after(*paths: str) -> Callable:
     """Returns the `make` of a rule: our rows of a position table, which follow those of our weights `paths`.
 
     A publisher's one table (1, P + h * w, D) holds the positions of the tokens before the patches, of
@@ -158,18 +157,18 @@ def _grid(shape, rows):
     return rows.reshape(*shape[:2], -1)
 
 
-def joined(shape, *arrays):
+def joined(shape: tuple[int, ...], *arrays: np.ndarray) -> np.ndarray:
     """The `make` of a rule: flax's query, key and value, kernels (D, heads, d) or biases (heads, d), in one."""
     rank = len(shape)
     flat = [array.reshape(*array.shape[: rank - 1], -1) for array in arrays]
     return np.concatenate(flat, axis=-1)
 
 
-def reshaped(shape, array):
+def reshaped(shape: tuple[int, ...], array: np.ndarray) -> np.ndarray:
     """The `make` of a rule: the same numbers in our shape, such as flax's output kernel (heads, d, D)."""
     return array.reshape(shape)
 
 
-def stacked(shape, *arrays):
+def stacked(shape: tuple[int, ...], *arrays: np.ndarray) -> np.ndarray:
     """The `make` of a rule: torch's query, key and value, kernels (out, in) or biases (out,), in one."""
     return np.concatenate(arrays).T

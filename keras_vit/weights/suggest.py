@@ -1,6 +1,7 @@
 """Which families a checkpoint could be of: for a model that doesn't say its own, and for the message that none fits."""
 
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -29,7 +30,7 @@ def sources_of(model: keras.Model, source: str | None = None) -> dict[str, Sourc
     return {source: known[source]}
 
 
-def families_of(names) -> list[str]:
+def families_of(names: Iterable[str]) -> list[str]:
     """Returns the families, and of each the source, whose tensors `names` seem to be, such as ["swin (timm names)"].
 
     A family is one if every tensor that its small configuration would read is among `names`.
