@@ -6,6 +6,7 @@ import json
 import pytest
 
 from keras_vit.files import replacing
+from keras_vit.tasks.presets.classify import plain
 from keras_vit.training.runs.folder import RunError, RunFolder
 
 
@@ -64,6 +65,27 @@ def test_a_run_of_before_an_option_existed_had_its_default(tmp_path):
     folder.check()
     with pytest.raises(RunError, match="epochs is 3 there and 4 here"):
         RunFolder(tmp_path, Options(epochs=4)).check()
+
+
+def test_a_run_of_before_options_were_renamed_and_nested_goes_on(tmp_path):
+    folder = finished(tmp_path)
+    old = {"data": "cifar10", "batch": 32, "erasing": 0.25, "image_size": [8, 16], "mixup": 0.5}
+    folder.options.write_text(json.dumps({"written_by": "keras_vit", "options": old}))
+    same = {"data": "cifar10", "batch_size": 32, "random_erasing": 0.25, "image_size": (8, 16), "mixup": 0.5}
+    RunFolder(tmp_path, plain().replace(**same)).check()
+    with pytest.raises(RunError, match="options: batch_size is 32 there and 64 here; name"):
+        RunFolder(tmp_path, plain().replace(**same | {"batch_size": 64})).check()
+
+
+def test_a_run_of_another_task_is_refused_even_with_the_same_options(tmp_path):
+    finished(tmp_path)
+    RunFolder(tmp_path, plain()).begin(fresh=True)
+    (tmp_path / "state" / "latest.npz").write_bytes(b"state")
+    told = json.loads((tmp_path / "options.json").read_text())
+    assert told["task"] == "classify"
+    (tmp_path / "options.json").write_text(json.dumps(told | {"task": "depth"}))
+    with pytest.raises(RunError, match="task is 'depth' there and 'classify' here"):
+        RunFolder(tmp_path, plain()).check()
 
 
 @pytest.mark.parametrize("fresh", [False, True])
