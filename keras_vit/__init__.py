@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Classify",
+    "Options",
     "ZooError",
     "build",
     "export",
@@ -25,15 +27,21 @@ __all__ = [
     "load_weights",
     "preprocessing",
     "register",
+    "train",
 ]
 
 _LOADED_ON_USE = {
     "load_weights": "keras_vit.weights",
     "preprocessing": "keras_vit.data",
     "export": "keras_vit.serving",
+    "Classify": "keras_vit.tasks.classify",
+    "Options": "keras_vit.training.options",
+    "train": "keras_vit.training.train",
 }
 
-serialization.register_with_keras()
+serialization.register_with_keras(
+    ("keras_vit.layers", "keras_vit.heads", "keras_vit.taps", "keras_vit.training.optim.parameter_groups")
+)
 
 
 def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> keras.Model:

@@ -15,8 +15,7 @@ from keras_vit import nested
 from keras_vit.backend import load
 from keras_vit.files import WriteError
 from keras_vit.training import options as training_options
-from keras_vit.training.callbacks import DivergedError
-from keras_vit.training.devices.cluster import WorkerLostError
+from keras_vit.training.errors import DivergedError, WorkerLostError
 
 tyro = load("tyro")
 

@@ -82,3 +82,49 @@ def called_on(model: keras.Model, layer: keras.layers.Layer) -> list[keras.Keras
     graph = getattr(model, "_functional", model)  # of a Sequential
     nodes = graph_nodes(graph) if hasattr(graph, "_nodes_by_depth") else []
     return [tensor for node in nodes if node.operation is layer for tensor in node.input_tensors]
+
+
+def seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
+    """Returns the keras.random.SeedGenerators of `layer` itself.
+
+    Wish: `keras.Layer.seed_generators`.
+    """
+    return list(getattr(layer, "_seed_generators", ()))
+
+
+def averages(optimizer: keras.optimizers.Optimizer) -> list[tuple[keras.Variable, keras.Variable]]:
+    """Returns the pairs (weight, its moving average) that an optimizer with `use_ema` keeps.
+
+    Wish: `Optimizer.averages`, or a SwapEMAWeights that swaps without rounding.
+    """
+    return list(zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True))
+
+
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
+    """Returns the place of `variable` among those that `optimizer` was built with.
+
+    Wish: `Optimizer.variable_index`.
+    """
+    return optimizer._get_variable_index(variable)
+
+
+def moments(optimizer: keras.optimizers.Optimizer) -> list[tuple[keras.Variable, keras.Variable]]:
+    """Returns the first and the second moment of each variable that an optimizer of Adam's kind was built with.
+
+    Wish: `Adam.momentums` and `Adam.velocities`.
+    """
+    return list(zip(optimizer._momentums, optimizer._velocities, strict=True))
+
+
+def clip_after_reduction(optimizer: keras.optimizers.Optimizer, clip: Callable[[list], list]) -> None:
+    """Makes `optimizer` change the gradients by `clip` after they are summed over all devices.
+
+    Wish: `global_clipnorm` that acts after the reduction; Keras clips the gradient of each device on its own.
+    """
+    reduce = optimizer._all_reduce_sum_gradients
+
+    def reduce_and_clip(pairs):
+        reduced, variables = zip(*reduce(pairs), strict=True)
+        return list(zip(clip(list(reduced)), variables, strict=True))
+
+    optimizer._all_reduce_sum_gradients = reduce_and_clip

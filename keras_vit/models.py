@@ -28,14 +28,18 @@ def make(name: str, family: registry.Family, config) -> keras.Model:
 
 
 def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Model:
-    """Returns `model` itself, or the one that "MODEL:WEIGHTS" names, such as "vit-b16:augreg_in21k_ft_in1k".
+    """Returns `model` itself, or the one that a string names: the folder of a run, a .keras file, or "MODEL:WEIGHTS".
 
-    WEIGHTS is the tag of a published checkpoint, which the hub's cache keeps, or a path. The model is built for images
-    of `shape` (B, H, W, C) where that is given, else as it was published. Raises ValueError for a name alone: what a
-    network looks at before training means nothing, and is to be asked for by giving a built one.
+    WEIGHTS, as in "vit-b16:augreg_in21k_ft_in1k", is the tag of a published checkpoint, which the hub's cache keeps, or
+    a path. The model is built for images of `shape` (B, H, W, C) where that is given, else as it was published. Raises
+    ValueError for a name alone: what a network looks at before training means nothing, and is to be asked for by giving
+    a built one.
     """
     if not isinstance(model, str):
         return model
+    path = Path(model)
+    if path.suffix == ".keras" or (path / "best.keras").exists():
+        return keras.saving.load_model(path if path.suffix == ".keras" else path / "best.keras")
     name, _, weights = model.partition(":")
     if not weights:
         known = next(iter(published(name)), "path/to/checkpoint.safetensors")

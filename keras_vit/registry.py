@@ -134,12 +134,6 @@ def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Fami
     return found, dataclasses.replace(config, **overrides)
 
 
-def renamed(name: str, overrides: Mapping) -> dict:
-    """Returns the `overrides` of the model `name` that an older version wrote, with today's names of its fields."""
-    known = {field.name for field in dataclasses.fields(resolve(name)[1])}
-    return {RENAMED[key] if RENAMED.get(key) in known else key: value for key, value in overrides.items()}
-
-
 def split(name: str) -> tuple[str, str]:
     """Returns (family, row of its table of variants) of the model's name, which need not exist."""
     if not isinstance(name, str):

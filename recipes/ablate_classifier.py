@@ -14,7 +14,8 @@ from rich.table import Table
 
 from keras_vit import cli
 from keras_vit.files import read_json, write_csv, write_json
-from keras_vit.recipes.train_classifier import PRESETS, train
+from keras_vit.tasks.presets.classify import PRESETS
+from keras_vit.training.train import train
 
 # What is changed of a preset: options of training, and options of the model
 CHANGES = {

@@ -27,7 +27,6 @@ import keras_vit
 from keras_vit import backend, cli, data, files, models
 from keras_vit.data import preparing
 from keras_vit.data.skipping import decode_or_skip
-from keras_vit.recipes import train_classifier
 from keras_vit.studies.networks import insides, layers, outcomes, robustness
 from keras_vit.studies.networks.networks import networks
 from keras_vit.studies.networks.study import Contestant, Run, Study
@@ -36,6 +35,7 @@ from keras_vit.studies.report import write_markdown, write_report
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.runs import provenance
 from keras_vit.training.runs.folder import RunFolder
+from keras_vit.training.train import train
 
 tf = backend.load("tensorflow")
 
@@ -202,7 +202,7 @@ def train_missing(options, chosen):
             folder.check(options.fresh)
             if options.fresh or not folder.is_done():
                 missing[f"{name}, {share:.0%} of the images, seed {seed}"] = training
-    train_all(train_classifier.train, missing, options.processes)
+    train_all(train, missing, options.processes)
 
 
 def contestant(options, name, network, source):
@@ -231,7 +231,7 @@ def run_of(folder, share, seed):
 
 def measure(options, source, contestants):
     """Returns the sections of the report."""
-    preprocessing = train_classifier.preprocessing_of(contestants[0].model)
+    preprocessing = data.model_preprocessing(contestants[0].model)
     images, answers = sample(source, "test", preprocessing, options.images)
     pictures = Path(options.output) / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)

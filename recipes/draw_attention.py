@@ -11,13 +11,10 @@ downloaded, or with the path of one. Maps by head are drawn as the mean over the
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
-from keras_vit import analysis, cli
+from keras_vit import analysis, bundle, cli, data, models, registry
+from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
 from keras_vit.studies.networks.study import probabilities
-from keras_vit.tasks.classifier import trained
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,9 +42,9 @@ def draw(options):
     """Writes the picture and returns the maps, {method: (B, h, w)}; ValueError for what can't be drawn."""
     if not options.images:
         raise ValueError("no images were given; name some files, as in --images cat.jpg dog.jpg")
-    encoded = [read(path) for path in options.images]
-    model, preprocessing, labels = trained(options.model, options.image_size)
-    images = np.stack([decoded(each, path, preprocessing) for each, path in zip(encoded, options.images, strict=True)])
+    model = model_of(options)
+    images = data.read_images(options.images, model)
+    preprocessing, labels = data.model_preprocessing(model), bundle.of(model).labels
     names = options.methods or offered(model)
     maps = {name: attended(model, images, name, options.target) for name in names}
     pixels = preprocessing.denormalize(images) / 255
@@ -59,20 +56,16 @@ def draw(options):
     return maps
 
 
-def read(path):
-    """Returns the bytes of a file; ValueError where there is none."""
+def model_of(options):
+    """Returns the model that `options` name; ValueError where there is none."""
+    size = options.image_size
+    shape = None if size is None else (None, *pair(size, "image_size"), 3)
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"image {path!r} can't be read: {error.strerror}") from error
-
-
-def decoded(encoded, path, preprocessing):
-    """Returns an image as the model takes it, (H, W, C); ValueError naming the file that is none."""
-    try:
-        return preprocessing(preprocessing.decode(encoded)).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"{path!r} is no image in JPEG, PNG, GIF, BMP or WebP") from error
+        return models.model_of(options.model, shape)
+    except registry.ZooError as error:
+        raise ValueError(
+            f"{options.model!r} is no folder of a finished run, nor MODEL:TAG of a published checkpoint: {error}"
+        ) from error
 
 
 def offered(model):

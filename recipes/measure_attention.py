@@ -24,12 +24,12 @@ import tensorflow as tf
 from keras_vit import analysis, cli, data
 from keras_vit.files import replacing
 from keras_vit.pictures.object_mass import mask_picture, mass_picture
-from keras_vit.recipes import train_classifier
 from keras_vit.studies import object_report
 from keras_vit.taps import list_taps
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.options import KeyValues
 from keras_vit.training.runs import provenance
+from keras_vit.training.train import train
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
 OF_A_CLASS = ("gradient", "gradcam")
@@ -127,7 +127,7 @@ def measure(options):
     rows, accuracies, shown = [], {}, None
     for seed in options.seeds:
         start = home / f"start-{seed}.npz"
-        model, _ = train_classifier.train(training(options, seed), callbacks=[KeepStart(start)])
+        model = train(training(options, seed), callbacks=[KeepStart(start)]).model
         held_out = read(source, options.images, model.input_shape[1:])
         found = {}
         for state, weights in (("untrained", initial(start)), ("trained", model.get_weights())):

@@ -19,8 +19,8 @@ from rich.table import Table
 import keras_vit
 from keras_vit import analysis, cli, data
 from keras_vit.pictures.attention import attention_picture
-from keras_vit.recipes import train_classifier
-from keras_vit.tasks.classifier import preprocessing_of
+from keras_vit.tasks.presets.classify import PRESETS
+from keras_vit.training.train import train
 
 HOME = Path("runs/quickstart")
 console = Console()
@@ -29,11 +29,11 @@ console = Console()
 def run(home=HOME, preset="digits", fresh=False):
     """Trains, draws, exports and classifies below the folder `home`; returns what the server answered."""
     home = Path(home)
-    options = train_classifier.PRESETS[preset]()
+    options = PRESETS[preset]()
     console.rule("1. Train a small Vision Transformer on 1,797 handwritten digits")
-    model, _ = train_classifier.train(options.replace(output=str(home / "training"), fresh=fresh))
+    model = train(options.replace(output=str(home / "training"), fresh=fresh)).model
     source = data.open_source(options.data.name, data_dir=options.data.data_dir, seed=options.run.seed)
-    preprocessing = preprocessing_of(model)
+    preprocessing = data.model_preprocessing(model)
     digits = held_out(source)
 
     console.rule("2. See what it looks at")

@@ -17,14 +17,11 @@ from dataclasses import field
 from typing import Literal
 
 from keras_vit import cli, data, nested
-from keras_vit.recipes import train_classifier
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.options import IRRELEVANT, KeyValues, Options
-from keras_vit.training.task import Monitor
+from keras_vit.training.train import train
 from keras_vit.tuning import tune as tuning
-
-MONITOR = Monitor("val_accuracy", "max", ".2%")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +74,7 @@ def smoke() -> Search:
 PRESETS = {"plain": plain, "digits": digits, "smoke": smoke}
 
 
-def tune(search, train=train_classifier.train):
+def tune(search, train=train):
     """Returns the options of the best trial and the Row of every trial, from the best to the worst.
 
     Raises ValueError for a search that makes no sense, before any training.
@@ -90,7 +87,7 @@ def tune(search, train=train_classifier.train):
             "start the same command on several machines that share a disk to train several trials at once"
         )
     data.open_source(base.data.name, data_dir=base.data.data_dir, seed=base.run.seed)  # what it can't read no trial can
-    return tuning.tune(search, train, MONITOR)
+    return tuning.tune(search, train, base.task.monitor)
 
 
 if __name__ == "__main__":

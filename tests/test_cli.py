@@ -9,7 +9,7 @@ import pytest
 from keras_vit import cli
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
-from keras_vit.training.callbacks import DivergedError
+from keras_vit.training.errors import DivergedError
 from keras_vit.training.options import RENAMED, KeyValues, Options
 
 PLAIN = presets.plain()

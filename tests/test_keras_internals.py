@@ -105,3 +105,44 @@ def test_calls_of_a_layer_are_still_told_from_those_in_other_graphs(model):
         "the graph of a Sequential is not its _functional any more; mend keras_internals.called_on"
     )
     assert keras_internals.called_on(keras.Sequential(), first) == []
+
+
+def test_seed_generators_of_a_layer_are_still_listed():
+    dropout = keras.layers.Dropout(0.5, seed=3)
+    generators = keras_internals.seed_generators(dropout)
+    assert [type(each) for each in generators] == [keras.random.SeedGenerator], "Layer._seed_generators has moved"
+    assert callable(generators[0].next) and generators[0] is dropout.seed_generator
+
+
+def test_an_optimizer_still_lists_its_averages_in_the_order_of_its_weights():
+    weights = [keras.Variable(np.full(shape, 2.0), name=f"w{i}") for i, shape in enumerate([(3,), (5, 7)])]
+    optimizer = keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.75)
+    optimizer.build(weights)
+    for _ in range(2):  # the first step begins the average
+        optimizer.apply_gradients([(ops.ones(each.shape), each) for each in weights])
+    pairs = keras_internals.averages(optimizer)
+    assert [weight is each for (weight, _), each in zip(pairs, weights, strict=True)] == [True, True]
+    for weight, average in pairs:
+        assert average.shape == weight.shape and float(ops.mean(weight)) == 0.0
+        assert 0 < float(ops.mean(average)) < 2, "Optimizer._model_variables_moving_average is no average"
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's")
+def test_gradients_are_still_reduced_where_they_are_clipped():
+    weight = keras.Variable(np.zeros(2))
+    optimizer = keras.optimizers.SGD(1.0)
+    keras_internals.clip_after_reduction(optimizer, lambda gradients: [each / 5 for each in gradients])
+    optimizer.build([weight])
+    optimizer.apply_gradients([(ops.convert_to_tensor([3.0, 4.0]), weight)])
+    np.testing.assert_allclose(weight, [-0.6, -0.8], rtol=1e-6, err_msg="Optimizer._all_reduce_sum_gradients is unused")
+
+
+def test_moments_and_places_of_variables_still_follow_the_order_of_building():
+    weights = [keras.Variable(np.zeros(shape), name=f"w{i}") for i, shape in enumerate([(3,), (5, 7)])]
+    optimizer = keras.optimizers.Adam(beta_1=0.5, beta_2=0.75)
+    optimizer.build(weights)
+    optimizer.apply_gradients([(ops.full(each.shape, i + 2.0), each) for i, each in enumerate(weights)])
+    for i, (weight, (first, second)) in enumerate(zip(weights, keras_internals.moments(optimizer), strict=True)):
+        assert keras_internals.variable_index(optimizer, weight) == i
+        np.testing.assert_allclose(first, np.full(weight.shape, 0.5 * (i + 2)))
+        np.testing.assert_allclose(second, np.full(weight.shape, 0.25 * (i + 2) ** 2))

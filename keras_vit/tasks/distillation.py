@@ -70,7 +70,7 @@ class HardDistillation(keras.losses.Loss):
     def call(self, y_true, y_pred):
         head, head_dist, teacher = ops.unstack(y_pred, 3, axis=1)
         classes = head.shape[-1]
-        labels = _probabilities(y_true, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
+        labels = probabilities(y_true, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
         taught = ops.one_hot(ops.argmax(ops.stop_gradient(teacher), axis=-1), classes, dtype=head.dtype)
         return 0.5 * (_cross_entropy(labels, head) + _cross_entropy(taught, head_dist))
 
@@ -82,11 +82,11 @@ class HardDistillation(keras.losses.Loss):
 def student_accuracy(y_true, y_pred):
     """Tells of each prediction of `distil` whether the mean of the student's heads finds the likeliest label; (B,)."""
     found = ops.argmax(y_pred[:, 0] + y_pred[:, 1], axis=-1)
-    expected = ops.argmax(_probabilities(y_true, y_pred.shape[-1]), axis=-1)
+    expected = ops.argmax(probabilities(y_true, y_pred.shape[-1]), axis=-1)
     return ops.cast(ops.equal(found, expected), "float32")
 
 
-def _probabilities(labels, classes):
+def probabilities(labels, classes):
     if len(labels.shape) == 2 and labels.shape[-1] == classes:
         return ops.cast(labels, "float32")
     return ops.one_hot(ops.reshape(ops.cast(labels, "int32"), (-1,)), classes, dtype="float32")  # Keras adds an axis

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_vit import keras_internals
 from keras_vit.heads import HEADS
 from keras_vit.layers import MultiHeadAttention
 from keras_vit.training.optim.layer_decay import depths
@@ -64,10 +65,11 @@ def merge_lora(model):
     added = {}
     for dense in filter(lambda dense: dense.lora_enabled, _projections(model)):
         delta = ops.matmul(dense.lora_kernel_a.value, dense.lora_kernel_b.value)
-        added[dense._kernel.path] = dense.lora_alpha / dense.lora_rank * delta
+        added[keras_internals.stored_kernel(dense).path] = dense.lora_alpha / dense.lora_rank * delta
     if not added:
         raise ValueError(f"{model.name} has no low-rank matrices to merge; add_lora adds them")
-    plain = keras.models.clone_model(model)
+    # without the optimizer, which knows only what it trains
+    plain = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name))
     values = {weight.path: weight.value for weight in model.weights}
     for weight in plain.weights:
         weight.assign(values[weight.path] + added.get(weight.path, 0))
@@ -75,5 +77,5 @@ def merge_lora(model):
 
 
 def _projections(model):
-    attentions = [layer for layer in model._flatten_layers() if isinstance(layer, MultiHeadAttention)]
+    attentions = [layer for layer in keras_internals.flat_layers(model) if isinstance(layer, MultiHeadAttention)]
     return [dense for layer in attentions for dense in (layer.qkv, layer.out)]

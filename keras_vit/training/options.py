@@ -213,6 +213,10 @@ class Options(Generic[T]):
         """
         return nested.replace(self, **changes)
 
+    def title(self) -> str:
+        """Returns "MODEL on DATA", for the pictures of a run."""
+        return f"{self.model.name} on {self.data.name}"
+
     def flat(self) -> dict[str, Any]:
         """Returns {flat name: value} of all options."""
         return nested.flat(self)
@@ -221,8 +225,13 @@ class Options(Generic[T]):
 LORA_ALONE = "lora leaves nothing but its own matrices and the head to learn: without freeze and head_epochs"
 
 
-def profiled_steps(profile: str) -> tuple[int, int]:
-    """Returns the first and the last step to record, from 1, of "FIRST,LAST" or of a count; ValueError for neither."""
+def profiled_steps(profile: str | None) -> tuple[int, int] | int:
+    """Returns `profile_batch` for keras.callbacks.TensorBoard: the first and the last step, from 1, or 0 for none.
+
+    `profile` is "FIRST,LAST", or a count of steps after the first 10, which compile. Raises ValueError for neither.
+    """
+    if profile is None:
+        return 0
     if match := re.fullmatch(r"(\d+)(?:,(\d+))?", profile):
         number, last = int(match[1]), match[2]
         first, last = (PROFILE_WARM_UP + 1, PROFILE_WARM_UP + number) if last is None else (number, int(last))
@@ -238,15 +247,22 @@ def identity(options: Any) -> dict[str, Any]:
 
 def task_of(options: Any) -> dict[str, str]:
     """Returns {"task": the name of the task of `options`}, {} where they have none."""
-    return {"task": type(options.task).__name__.lower()} if hasattr(options, "task") else {}
+    return {"task": options.task.name} if hasattr(options, "task") else {}
 
 
 def renamed(values: dict[str, Any]) -> dict[str, Any]:
     """Returns {flat name: value} with today's names of the options."""
     values = {RENAMED.get(key, key): value for key, value in values.items()}
     if values.get("model_options") and "model" in values:
-        values["model_options"] = registry.renamed(values["model"], values["model_options"])
+        values["model_options"] = _renamed_fields(values["model"], values["model_options"])
     return values
+
+
+def _renamed_fields(model, overrides):
+    """Returns the options of a model that an older version wrote, with today's names of the fields of its family."""
+    known = {field.name for field in dataclasses.fields(registry.resolve(model)[1])}
+    new = registry.RENAMED
+    return {new[key] if new.get(key) in known else key: value for key, value in overrides.items()}
 
 
 def read(path: str | Path, start: T) -> T:

@@ -36,9 +36,7 @@ def tune(search, train: Callable, monitor: Monitor) -> tuple[dict, list[leaderbo
         warmup = options.optim.warmup_epochs * epochs / options.optim.epochs
         output = str(folder.run_of(number))
         options = options.replace(epochs=epochs, warmup_epochs=warmup, output=output, fresh=False)
-        _, history = train(options)
-        rows = [dict(zip(history.history, row, strict=True)) for row in zip(*history.history.values(), strict=True)]
-        best = monitor.best(rows)
+        best = train(options).best
         if not math.isfinite(best[monitor.name]):
             raise ArithmeticError(f"{monitor.name} is {best[monitor.name]}")
         return best

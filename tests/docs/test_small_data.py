@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_vit.recipes.train_classifier import PRESETS, train
+from keras_vit.tasks.presets.classify import PRESETS
+from keras_vit.training.train import train
 
 CURVES = Path(__file__).parents[2] / "docs" / "curves"
 # Other processors and releases of TensorFlow round otherwise, which two epochs of 20 steps hardly amplify; one of the

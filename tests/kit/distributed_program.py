@@ -3,18 +3,19 @@
 python distributed_program.py one|mirrored|multiworker FOLDER [HOST:PORT,… INDEX]
 """
 
-import json
-import os
+import contextlib
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from toy import Toy, fit
 
 from keras_vit.layers.residual import DropPath
+from keras_vit.training import loop
 from keras_vit.training.devices import strategy
-from keras_vit.training.trainer import Trainer
+from keras_vit.training.totals import Totals
 
 APART = ("clipped", "steps")  # what "all" joins: each alone on one device and in two processes, to save time
 BATCH, STEPS, HELD_OUT = 12, 6, 25  # a last batch of 1 image leaves all devices but one without any
@@ -22,11 +23,22 @@ CASES = {
     "plain": {},
     "clipped": {"clip_norm": 0.2},
     "steps": {"steps_per_execution": 2},
-    "all": {"accumulate": 2, "clip_norm": 0.2, "steps_per_execution": 3},
-    "adamw": {"optimizer": "adamw", "clip_norm": 0.2},
+    "all": {"gradient_accumulation": 2, "clip_norm": 0.2, "steps_per_execution": 3},
+    "adamw": {"optimizer": lambda: keras.optimizers.AdamW(), "clip_norm": 0.2},
     "bfloat16": {"clip_norm": 0.2},
-    "sam": {"accumulate": 2, "sam": 0.1, "optimizer": lambda: sgd(use_ema=True, ema_momentum=0.75)},
+    "sam": {"gradient_accumulation": 2, "sam": 0.1, "optimizer": lambda: sgd(use_ema=True, ema_momentum=0.75)},
 }
+
+
+def cross_entropy(target, logits):
+    return keras.losses.sparse_categorical_crossentropy(target, logits, from_logits=True)
+
+
+def accuracy(target, logits):
+    return keras.ops.cast(keras.ops.argmax(logits, -1) == keras.ops.cast(target, "int32"), "float32")
+
+
+TASK = Toy(cross_entropy, accuracy)
 
 
 def network(normalised=True):
@@ -36,26 +48,11 @@ def network(normalised=True):
     if normalised:
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
     x = keras.layers.Dense(5, "gelu")(keras.layers.Flatten()(x))
-    return keras.Model(inputs, keras.layers.Dense(4)(x))
+    return keras.Model(inputs, keras.layers.Dense(4, dtype="float32")(x))
 
 
 def sgd(**options):
     return keras.optimizers.SGD(0.05, momentum=0.9, weight_decay=0.01, **options)
-
-
-def compiled(devices, make=Trainer, steps_per_execution=1, optimizer=None, normalised=True, **options):
-    """Returns what `make` makes of the network, compiled in the scope of `devices`, always from the same start."""
-    keras.utils.set_random_seed(3)
-    with devices.scope():
-        model = network(normalised)
-        model = make(model, **options) if make is Trainer else make(model.inputs, model.outputs)
-        model.compile(
-            optimizer=optimizer if isinstance(optimizer, str) else (optimizer or sgd)(),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-            steps_per_execution=steps_per_execution,
-        )
-    return model
 
 
 def batches():
@@ -67,78 +64,43 @@ def batches():
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     parts = (slice(n), slice(n, None), slice(1))
-    train, *held_out = (tf.data.Dataset.from_tensor_slices((x[p], y[p])).batch(BATCH) for p in parts)
+    examples = [{"image": x[p], "target": y[p]} for p in parts]
+    train, *held_out = (tf.data.Dataset.from_tensor_slices(each).batch(BATCH) for each in examples)
     return [each.with_options(options) for each in (train.repeat(), *held_out)]
 
 
-class Steps(keras.callbacks.Callback):
-    """Keeps the loss and accuracy told after each execution."""
-
-    def on_train_begin(self, logs=None):
-        self.told = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.told.append([float(logs["loss"]), float(logs["accuracy"])])
-
-
-def trained(model, measured=True):
-    """Trains two epochs; returns {name: array} of all weights, optimizer slots and numbers."""
+def trained(devices, optimizer=sgd, normalised=True, **options):
+    """Trains two epochs, always from the same start; returns {name: array} of all weights, slots and numbers."""
+    keras.utils.set_random_seed(3)
+    with devices.scope():
+        model, made = network(normalised), optimizer()
+        made.build(model.trainable_variables)
     train, held_out, single = batches()
-    steps = Steps()
-    fit = {"steps_per_epoch": STEPS, "epochs": 2, "shuffle": False, "verbose": 0, "callbacks": [steps]}
-    history = model.fit(train, validation_data=held_out if measured else None, **fit)
+    history, seen = fit(TASK, model, made, train, 2, STEPS, held_out, devices, **options)
     found = {f"weight_{i}": each.numpy() for i, each in enumerate(model.weights)}
-    found |= {f"slot_{i}": each.numpy() for i, each in enumerate(model.optimizer.variables)}
-    found |= {name: np.array(values) for name, values in history.history.items()}
-    found |= {"told": np.array(steps.told)}
-    return found | {"single": np.array(model.evaluate(single, verbose=0))} if measured else found
+    found |= {f"slot_{i}": each.numpy() for i, each in enumerate(made.variables)}
+    found |= {name: np.array(values) for name, values in history.items()}
+    with devices.scope():
+        totals = Totals(devices, TASK.metrics())
+    one = loop.evaluate(loop.make_test_function(TASK, model, totals), totals, single)
+    return found | {"told": np.array(seen), "single": np.array(list(one.values()))}
 
 
-def masks(devices, make=Trainer):
-    """Returns the mean over the devices of what dropout and drop path make of ones."""
+def masks(devices, apart=True):
+    """Returns the mean over the devices of what dropout and drop path make of ones, each drawing `apart` or not."""
     with devices.scope():
         inputs = keras.Input((101,))
         model = keras.Model(inputs, DropPath(0.5, seed=5)(keras.layers.Dropout(0.5, seed=7)(inputs)))
-        model = make(model) if make is Trainer else make(model.inputs, model.outputs)
-        model.compile()
-    ones = tf.data.Dataset.from_tensors(tf.ones((BATCH, 101))).repeat()
-    iterator = iter(devices.experimental_distribute_dataset(ones))
-    mean = model._make_function(lambda data: model(data, training=True))(iterator)
-    return mean.numpy()
 
+    def ones():
+        return model(tf.ones((BATCH // devices.num_replicas_in_sync, 101)), training=True)
 
-def failure(work):
-    """Returns the error that `work` ends with, or None."""
-    try:
-        work()
-    except Exception as error:
-        return f"{type(error).__name__}: {str(error)[:90]} … {str(error)[-2000:]}"
-    return None
+    @tf.function
+    def mean():
+        with loop.as_one_device(model, devices) if apart else contextlib.nullcontext():
+            return devices.reduce("MEAN", devices.run(ones), axis=None)
 
-
-def keras_alone(name, devices):
-    """Returns {fault: what shows it} of Keras' own trainer; each is a reason for a line of Trainer."""
-    if name == "multiworker":
-
-        class Built(keras.Model):
-            _maybe_symbolic_build = Trainer._maybe_symbolic_build
-
-        return {
-            "build": failure(lambda: trained(compiled(devices, keras.Model), measured=False)),
-            "reduce": failure(lambda: trained(compiled(devices, Built), measured=False)),
-        }
-
-    def fit(**options):
-        return trained(compiled(devices, keras.Model, **options), measured=False)
-
-    clipped = {"optimizer": lambda: sgd(global_clipnorm=0.2), "normalised": False}
-    return {
-        "masks": sorted(set(masks(devices, keras.Model).ravel().tolist())),
-        "clipped": fit(**clipped)["loss"].tolist(),
-        "accumulate": failure(lambda: fit(optimizer=lambda: sgd(gradient_accumulation_steps=2))),
-        # last, since no collective of this process works after it
-        "steps": failure(lambda: fit(steps_per_execution=2)),
-    }
+    return mean().numpy()
 
 
 def main(name, folder, workers=None, index=None):
@@ -152,13 +114,14 @@ def main(name, folder, workers=None, index=None):
         if case in APART and (name == "mirrored" or count > 2):
             continue
         with strategy.precision("bfloat16" if case == "bfloat16" else "float32"):
-            np.savez(Path(folder, f"{case}.npz"), **trained(compiled(devices, **options)))
+            np.savez(Path(folder, f"{case}.npz"), **trained(devices, **options))
     np.savez(Path(folder, "masks.npz"), masks=masks(devices))
     if name == "one":
-        np.savez(Path(folder, "unnormalised.npz"), **trained(compiled(devices, clip_norm=0.2, normalised=False)))
-    else:
-        Path(folder, "keras.json").write_text(json.dumps(keras_alone(name, devices)))
-        os._exit(0)  # what a failed fit leaves behind under a strategy would keep the process from ending
+        np.savez(Path(folder, "unnormalised.npz"), **trained(devices, clip_norm=0.2, normalised=False))
+    if name == "mirrored":  # what Keras does on its own
+        np.savez(Path(folder, "keras_masks.npz"), masks=masks(devices, apart=False))
+        clipped = trained(devices, lambda: sgd(global_clipnorm=0.2), normalised=False)
+        np.savez(Path(folder, "keras_clipped.npz"), **clipped)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from keras_vit.recipes.train_classifier import train
+from keras_vit.training.train import train
 
 
 class Seen(keras.callbacks.Callback):

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_vit.recipes.train_classifier import PRESETS
+from keras_vit.tasks.presets.classify import PRESETS
 
 SMOKE = PRESETS["smoke"]()
 # with every source of chance: the order of images, augmentation, dropout, drop path

@@ -7,13 +7,12 @@ import json
 import math
 import sys
 import time
+import types
 from pathlib import Path
-
-import keras
 
 from keras_vit.files import write_json
 from keras_vit.recipes import tune_classifier
-from keras_vit.training.callbacks import DivergedError
+from keras_vit.training.errors import DivergedError
 from keras_vit.training.runs.folder import RunFolder
 
 BEST = 3e-3  # the learning rate at which the accuracy below is highest
@@ -39,11 +38,9 @@ def train(options, callbacks=()):
     if options.optim.learning_rate > 0.5:
         raise DivergedError("the loss (nan) is no longer a finite number")
     accuracy = accuracy_of(options)
-    history = keras.callbacks.History()
-    history.history = {"val_accuracy": [accuracy / 2, accuracy], "val_loss": [2.0, 1 - accuracy]}
     told = {"test": {"accuracy": accuracy - 0.01}, "parameters": 1000 + options.optim.epochs, "seconds": 1.5}
     write_json(folder.result, told)
-    return None, history
+    return types.SimpleNamespace(best={"val_accuracy": accuracy, "val_loss": 1 - accuracy})
 
 
 def starts_of(output, trial):

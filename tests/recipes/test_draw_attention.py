@@ -9,7 +9,8 @@ from PIL import Image
 import keras_vit
 from keras_vit import analysis
 from keras_vit.recipes import draw_attention as recipe
-from keras_vit.recipes import train_classifier
+from keras_vit.tasks.presets.classify import PRESETS
+from keras_vit.training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +49,8 @@ def test_every_method_of_a_checkpoint_is_drawn_as_attention_gives_it(stored, pho
 
 
 def test_run_of_a_network_without_attention_names_its_classes(photos, tmp_path):
-    smoke = train_classifier.PRESETS["smoke"]().replace(
-        model="mlp", model_options={"widths": (8,)}, output=str(tmp_path / "run")
-    )
-    model, _ = train_classifier.train(smoke)
+    smoke = PRESETS["smoke"]().replace(model="mlp", model_options={"widths": (8,)}, output=str(tmp_path / "run"))
+    model = train(smoke).model
     given = {"images": photos, "model": smoke.run.output, "output": str(tmp_path / "seen.png")}
     found = recipe.draw(recipe.Options(**given, methods=("occlusion",), target=3))
     assert list(found) == ["occlusion"] and found["occlusion"].shape == (2, 8, 8)

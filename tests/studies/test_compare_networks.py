@@ -98,12 +98,11 @@ def test_undamaged_images_give_the_accuracy_of_a_plain_evaluation(compared):
     import keras
 
     from keras_vit import data
-    from keras_vit.recipes import train_classifier
 
     options, _ = compared
     model = keras.saving.load_model(Path(options.output) / "training/ResNet-100-seed-0/best.keras")
     source = data.open_source("digits")
-    images, answers = recipe.sample(source, "test", train_classifier.preprocessing_of(model), options.images)
+    images, answers = recipe.sample(source, "test", data.model_preprocessing(model), options.images)
     assert len(set(answers)) == 10 and images.shape == (options.images, 32, 32, 1)
     right = float((np.argmax(model.predict(images, verbose=0), axis=1) == answers).mean())
     level, (measured,) = _measured(options)["Hidden patches"]["ResNet"][0]

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 from kit.killed import Seen, slow_run, terminate, whole_and_terminated
@@ -17,10 +16,10 @@ from kit.runs import CHANCE, SMOKE, assert_ended_alike, result_of
 from kit.skipping import needs
 
 from keras_vit.files import WriteError
-from keras_vit.recipes.train_classifier import train
-from keras_vit.training import resuming
 from keras_vit.training.devices import preemption
 from keras_vit.training.runs import background
+from keras_vit.training.totals import Totals
+from keras_vit.training.train import train
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", 3))
@@ -162,14 +161,13 @@ def test_what_a_job_beside_the_main_thread_raises_is_not_lost():
         beside.start(lambda: None)
 
 
-def test_metrics_of_other_devices_are_added_up():
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    model.compile("sgd", "mse", metrics=["mae"])
-    model.fit(np.zeros((5, 3)), np.ones((5, 2)), verbose=0)
-    rows = resuming.metrics_reader(model)()
-    assert np.shape(rows) == (1, 4)
-    resuming.restore_metrics(model, [[3.0, 1, 5, 2], [9.0, 3, 6, 2], [0.0, 0, 0, 0]])
-    assert {name: float(value) for name, value in model.get_metrics_result().items()} == {"loss": 3.0, "mae": 2.75}
+def test_numbers_of_other_devices_are_added_up():
+    totals = Totals(tf.distribute.get_strategy(), {"mae": keras.metrics.MeanAbsoluteError()})
+    totals.loss.update_state(2.0)
+    totals.metrics["mae"].update_state([1.0], [4.0])
+    assert totals.rows() == [[2.0, 1.0, 3.0, 1.0]]
+    totals.restore([[3.0, 1, 5, 2], [9.0, 3, 6, 2], [0.0, 0, 0, 0]])
+    assert totals.floats() == {"loss": 3.0, "mae": 2.75}
 
 
 def wait_for(path, changes, running):

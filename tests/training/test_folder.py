@@ -37,8 +37,8 @@ def finished(path):
     trace = folder.tensorboard / "train" / "plugins" / "profile" / "2026_03_01_12_30_00"
     trace.mkdir(parents=True)
     (trace / "host.xplane.pb").write_bytes(b"trace")
-    folder.confusion.write_text("counts")
-    folder.confusion_picture.write_bytes(b"png")
+    for each in folder.reported:
+        each.write_text("counts")
     return folder
 
 
@@ -154,3 +154,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         partial.write_text("ne")
         raise OSError("disk full")
     assert contents(tmp_path) == {"file.json": b"old"}
+
+
+def test_files_that_a_task_reports_go_with_their_run(tmp_path):
+    folder = RunFolder(tmp_path, plain())
+    folder.begin()
+    assert [each.name for each in folder.reported] == ["confusion.csv", "confusion.png"]
+    for each in folder.reported:
+        each.write_text("counts")
+    folder.begin(fresh=True)
+    assert not any(each.exists() for each in folder.reported)

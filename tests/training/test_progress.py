@@ -10,6 +10,7 @@ from rich.console import Console
 
 from keras_vit.pictures import curves_picture
 from keras_vit.training.monitor.progress import ShowProgress
+from keras_vit.training.task import Monitor
 
 ROWS = [
     {
@@ -26,7 +27,7 @@ ROWS = [
 
 def showing(rate=0.00098, **options):
     """Returns a ShowProgress of a model that stands at the learning rate `rate`."""
-    shown = ShowProgress(**options)
+    shown = ShowProgress(monitor=Monitor("val_accuracy", "max", ".2%"), **options)
     shown.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=rate)))
     return shown
 

@@ -8,6 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_vit import data
+from keras_vit.tasks.classify import captions
 from keras_vit.training.monitor import tensorboard
 
 PREPROCESSING = data.Preprocessing(image_size=(5, 7), mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5))
@@ -16,7 +17,12 @@ COLOURS = [(230, 159, 0), (86, 180, 233), (0, 158, 115)]
 
 def shown(folder, batches):
     """Returns the callback as it is after two epochs of which the first was number 3."""
-    callback = tensorboard.ShowInput(folder, batches, PREPROCESSING, ("cat", "dog", "owl"))
+
+    def preview(batch):
+        images = PREPROCESSING.denormalize(batch["image"])
+        return images.round().astype("uint8"), [captions(each, ("cat", "dog", "owl")) for each in batch["label"]]
+
+    callback = tensorboard.ShowInput(folder, batches, preview)
     callback.set_model(SimpleNamespace(distribute_strategy=tf.distribute.get_strategy()))
     callback.on_epoch_begin(3)
     callback.on_epoch_begin(4)
@@ -25,7 +31,7 @@ def shown(folder, batches):
 
 def batches_of(images):
     shares = np.array([[1, 0, 0], [0.25, 0.75, 0], [0, 0, 1]], "float32")
-    return tf.data.Dataset.from_tensor_slices((images, shares)).batch(3).repeat()
+    return tf.data.Dataset.from_tensor_slices({"image": images, "label": shares}).batch(3).repeat()
 
 
 def test_images_are_shown_once_a_start_in_their_own_colours(tmp_path):
@@ -50,9 +56,9 @@ def test_a_worker_that_is_not_the_chief_shows_nothing(tmp_path, monkeypatch):
 
 def test_mixed_labels_are_named_with_their_shares():
     labels = ("cat", "dog", "a name that no picture is wide enough for")
-    assert tensorboard.captions(np.array([0, 1.0, 0]), labels) == "dog"
-    assert tensorboard.captions(np.array([0.3, 0.7, 0]), labels) == "70% dog\n30% cat"
-    assert tensorboard.captions(np.array([0, 0.25, 0.75]), labels) == "75% a name that no pi…\n25% dog"
+    assert captions(np.array([0, 1.0, 0]), labels) == "dog"
+    assert captions(np.array([0.3, 0.7, 0]), labels) == "70% dog\n30% cat"
+    assert captions(np.array([0, 0.25, 0.75]), labels) == "75% a name that no pi…\n25% dog"
 
 
 def test_noise_of_erased_boxes_stays_within_what_an_image_can_hold():

@@ -1,5 +1,6 @@
 """Published checkpoints load by tag from a hub that may be slow, wrong or away; a local server stands in."""
 
+import dataclasses
 import hashlib
 import http.server
 import os
@@ -13,8 +14,9 @@ import pytest
 from safetensors.numpy import save
 
 import keras_vit
-from keras_vit import bundle
+from keras_vit import Classify, Options, bundle, data
 from keras_vit.data import Preprocessing
+from keras_vit.tasks.network import learner_of
 from keras_vit.weights import CheckpointError, published
 from keras_vit.weights.sources import TORCH
 
@@ -189,15 +191,16 @@ def test_export_bakes_in_the_preprocessing_of_the_checkpoint(tmp_path, hub):
     assert printed == "True", said
 
 
-def test_recipe_trains_with_the_preprocessing_of_the_checkpoint():
-    from keras_vit.recipes.train_classifier import preprocessing_of
-
+def test_training_starts_with_the_preprocessing_of_the_checkpoint():
+    options = Options(task=Classify()).replace(model="vit-ti16", crop=0.7)
     model = keras_vit.build("vit-ti16", depth=1, image_size=96)
-    assert preprocessing_of(model) == Preprocessing((96, 96), 3)
-    bundle.update(model, preprocessing=published("vit-ti16")[TAG].preprocessing)
-    assert preprocessing_of(model) == keras_vit.preprocessing("vit-ti16", TAG, image_size=96)
-    bundle.update(model, preprocessing=published("vit-b16")["dino"].preprocessing)
-    assert preprocessing_of(model).mean == (0.485, 0.456, 0.406)
+    assert learner_of(model, options.replace(crop=None)).preprocessing == Preprocessing((96, 96), 3)
+    for name, tag, size in (("vit-ti16", TAG, 96), ("vit-b16", "dino", 96)):
+        bundle.update(model, preprocessing=published(name)[tag].preprocessing)
+        learner, expected = learner_of(model, options), keras_vit.preprocessing(name, tag, image_size=size)
+        assert learner.training_preprocessing == expected
+        assert learner.preprocessing == dataclasses.replace(expected, crop=0.7)
+        assert data.model_preprocessing(learner.finished()) == learner.preprocessing
 
 
 def test_preprocessing_is_that_of_the_checkpoint():

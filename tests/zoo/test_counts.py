@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import keras_vit
-from keras_vit import testing
 from keras_vit.models import count_parameters
+from keras_vit.testing import families as testing
 
 # the trainable weights of the reference implementations, each with a head of 1000 classes
 with open(Path(__file__).with_name("published_counts.csv"), newline="") as file:

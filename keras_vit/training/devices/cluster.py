@@ -15,15 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from keras_vit.backend import load
-from keras_vit.training.callbacks import DivergedError
+from keras_vit.training.errors import DivergedError, WorkerLostError
 from keras_vit.training.runs.folder import RunError, RunFolder, differences
 
 VARIABLE = "TF_CONFIG"
 CHUNK = 2**21  # numbers of 8 bytes that are sent at once
-
-
-class WorkerLostError(ConnectionError):
-    """Another worker is gone, and no step can be taken without it."""
 
 
 def join(workers=None, index=None):

@@ -15,16 +15,16 @@ class ShowProgress(keras.callbacks.Callback):
     """A bar over the whole run on a terminal, else a line every few epochs.
 
     `epochs` of `steps` steps of `batch` images are shown; `rows` are those of the epochs done before, and `step` of the
-    next one are done too. Both tell loss, accuracy on the validation images, learning rate, images per second and the
-    time left.
+    next one are done too. Both show the loss, the number that `monitor` names, the learning rate, images per second and
+    the time left.
     """
 
-    def __init__(self, epochs, steps, batch, rows=(), step=0):
+    def __init__(self, epochs, steps, batch, monitor, rows=(), step=0):
         super().__init__()
-        self.epochs, self.steps, self.batch = epochs, steps, batch
+        self.epochs, self.steps, self.batch, self.monitor = epochs, steps, batch, monitor
         self._before = len(rows)  # epochs done
         self._done = step  # in the epoch under way, before the process began
-        self.accuracy = rows[-1]["val_accuracy"] if rows else None
+        self.value = rows[-1][monitor.name] if rows else None
         self.console = console.Console(file=sys.stdout)
         self.bar = None
 
@@ -56,12 +56,12 @@ class ShowProgress(keras.callbacks.Callback):
             self.bar.update(self.task, completed=done, figures=self._figures(float(logs["loss"]), "val"))
 
     def on_epoch_end(self, epoch, logs=None):
-        self.accuracy, self._done = float(logs["val_accuracy"]), 0
+        self.value, self._done = float(logs[self.monitor.name]), 0
         every = -(-self.epochs // LINES)
         if not self.bar and (epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0):
             took = time.monotonic() - self._begin
             left = round(took / max(epoch + 1 - self._first, 1 / self.steps) * (self.epochs - epoch - 1))
-            figures = self._figures(float(logs["loss"]), "val accuracy")
+            figures = self._figures(float(logs["loss"]), self.monitor.title)
             print(f"{figures}  {datetime.timedelta(seconds=left)} left", flush=True)
 
     def on_train_end(self, logs=None):
@@ -72,8 +72,8 @@ class ShowProgress(keras.callbacks.Callback):
         if self.bar:
             self.bar.stop()
 
-    def _figures(self, loss, accuracy):
-        held_out = "" if self.accuracy is None else f"  {accuracy} {self.accuracy:.2%}"
+    def _figures(self, loss, title):
+        held_out = "" if self.value is None else f"  {title} {self.monitor.format(self.value)}"
         rate = float(self.model.optimizer.learning_rate)
         return (
             f"epoch {self._epoch + 1}/{self.epochs}  loss {loss:.4f}{held_out}  lr {rate:.1e}  "

@@ -5,6 +5,7 @@ import keras
 from keras_vit.heads import HEADS
 from keras_vit.training.optim.layer_decay import rate_scales
 from keras_vit.training.optim.parameter_groups import GroupedAdamW, GroupedSGD, Lamb
+from keras_vit.training.options import Optim
 
 OPTIMIZERS = {
     "adamw": GroupedAdamW,
@@ -25,6 +26,20 @@ def warmup_cosine(learning_rate, steps, warmup_steps=0):
         decay_steps=steps - warmup_steps,
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
+    )
+
+
+def optimizer_of(options: Optim, model: keras.Model, steps: int) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that `options` ask for, built for `model`; an epoch has so many `steps`."""
+    rate = warmup_cosine(options.learning_rate, options.epochs * steps, round(options.warmup_epochs * steps))
+    return make_optimizer(
+        options.optimizer,
+        model,
+        rate,
+        weight_decay=options.weight_decay,
+        layer_decay=options.layer_decay,
+        head_steps=round(options.head_epochs * steps),
+        ema=options.ema,
     )
 
 

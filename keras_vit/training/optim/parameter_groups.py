@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_vit import keras_internals
+
 
 class Groups:
     """What optimizers with parameter groups share; comes before the optimizer of Keras among a class's bases.
@@ -19,6 +21,7 @@ class Groups:
                 f"{type(self).__name__} decays each variable by its own of decays; it takes no weight_decay"
             )
         super().__init__(learning_rate, **kwargs)
+        self._scheduled = isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule)
         self.decays = tuple(decays)
         self.scales = (1.0,) * len(self.decays) if scales is None else tuple(scales)
         self.starts = (0,) * len(self.decays) if starts is None else tuple(starts)
@@ -29,17 +32,35 @@ class Groups:
             given = ", ".join(f"{count} {name}" for name, count in counts.items())
             raise ValueError(f"{given} do not match {len(variables)} variables")
         super().build(variables)
+        if self._scheduled:
+            # the last one: states that are older than it hold all others
+            self.set_rate = self.add_variable((), initializer=keras.initializers.Constant(-1.0), name="set_rate")
+
+    @property
+    def learning_rate(self):
+        """The rate of the next step: that of the schedule, until a number is set, which then holds to the end.
+
+        Keras refuses to set the rate of an optimizer with a schedule; callbacks such as ReduceLROnPlateau do.
+        """
+        rate = super().learning_rate
+        if not self._scheduled or not self.built:
+            return rate
+        return ops.where(self.set_rate >= 0, ops.cast(self.set_rate, rate.dtype), rate)
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        if self._scheduled and self.built and not callable(rate):
+            self.set_rate.assign(rate)
+        else:
+            keras.optimizers.Optimizer.learning_rate.fset(self, rate)
 
     def own_rate(self, variable, learning_rate):
         """Returns the learning rate and the decay of `variable` in this step."""
-        i = self._get_variable_index(variable)
+        i = keras_internals.variable_index(self, variable)
         rate = ops.cast(learning_rate, variable.dtype) * self.scales[i]
         if self.starts[i]:
             rate = rate * ops.cast(self.iterations >= self.starts[i], variable.dtype)
         return rate, self.decays[i]
-
-    def finalize_variable_values(self, var_list):
-        """Leaves a moving average of the weights beside them; Keras would put it in their place after each `fit`."""
 
     def get_config(self):
         return {**super().get_config(), "scales": self.scales, "decays": self.decays, "starts": self.starts}
@@ -77,9 +98,9 @@ class Lamb(Groups, keras.optimizers.Lamb):
 
     def update_step(self, gradient, variable, learning_rate):
         rate, decay = self.own_rate(variable, learning_rate)
-        i = self._get_variable_index(variable)
+        i = keras_internals.variable_index(self, variable)
         gradient, step = (ops.cast(each, variable.dtype) for each in (gradient, self.iterations + 1))
-        first, second = self._momentums[i], self._velocities[i]
+        first, second = keras_internals.moments(self)[i]
         self.assign_add(first, (gradient - first) * (1 - self.beta_1))
         self.assign_add(second, (ops.square(gradient) - second) * (1 - self.beta_2))
         update = first / (1 - self.beta_1**step) / (ops.sqrt(second / (1 - self.beta_2**step)) + self.epsilon)

@@ -1,74 +1,84 @@
-"""Keeps the state of a training while it goes on, so that no end of the process loses more than a few steps."""
+"""Saves the state of a training while it goes on, so that no end of the process loses more than a few steps."""
 
 import contextlib
-import functools
+import math
 import time
-
-import keras
+from collections.abc import Callable
 
 from keras_vit.files import WriteError, replacing
-from keras_vit.training.averaging import averaged
-from keras_vit.training.callbacks import diverged
-from keras_vit.training.devices import cluster
-from keras_vit.training.resuming import metrics_reader
+from keras_vit.training.devices.preemption import Termination
+from keras_vit.training.errors import DivergedError
+from keras_vit.training.optim.ema import averaged
 from keras_vit.training.runs import state
 from keras_vit.training.runs.background import Background
+from keras_vit.training.runs.folder import RunFolder
+from keras_vit.training.task import Learner, Monitor
+from keras_vit.training.totals import Totals
 
 
-class Checkpoint(keras.callbacks.Callback):
-    """Keeps all that `progress`, weights and optimizer are in `folder`: every `every` steps and at the end of an epoch.
+class Checkpoint:
+    """Saves weights, optimizer and `progress` to `folder` every `every` steps and at the end of each epoch.
 
-    Training waits for a copy in memory alone; a thread writes it. Where `termination` asks for it the state is saved
-    and the process ends. `kept()` returns the model to keep as the best, without the optimizer, which would treble
-    its file.
-
-    The best model is the one of the highest validation accuracy; among equals that of the lowest loss. It is
-    written before the state that names it, so a kill at any moment leaves a state and the best model it names.
+    Training waits for a copy in memory only; a thread writes it. If `termination` was asked for, the state is saved
+    and the process ends. The best model, without its optimizer, is written before the state that names it, so that a
+    kill at any moment leaves a state and the best model it names. Only one worker, the one with `writes`, writes the
+    state.
     """
 
-    def __init__(self, folder, progress, source, kept, every, termination):
-        super().__init__()
-        self.folder = folder
-        self.progress = progress
-        self.source = source
-        self.kept = kept
-        self.every = every
-        self.termination = termination
-        self.saved = _moment(progress) if folder.state.exists() else None
+    def __init__(
+        self,
+        folder: RunFolder,
+        progress: state.Progress,
+        learner: Learner,
+        totals: Totals,
+        *,
+        monitor: Monitor,
+        every: int,
+        skipped: Callable[[], list],
+        termination: Termination,
+        writes: bool,
+    ):
+        self.folder, self.progress, self.learner, self.totals = folder, progress, learner, totals
+        self.monitor, self.every, self.skipped = monitor, every, skipped
+        self.termination, self.writes = termination, writes
+        self.saved = progress.moment() if folder.state.exists() else None
         self._writing = Background()
-        self._cut_short = False
-
-    def on_train_begin(self, logs=None):
         self._mark = time.monotonic()
-        self._writes = cluster.is_chief(self.model.distribute_strategy)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def check(self, loss: float, name: str, where: str) -> None:
+        """Raises DivergedError if `loss` is not finite, before anything is saved."""
+        if not math.isfinite(loss):
+            raise self._diverged(f"the {name} ({loss})", where)
+
+    def after_steps(self, step: int, executed: int) -> None:
+        """Saves the state if one is due after `step` steps of the epoch, the last `executed` of them at once."""
         self._writing.check()
-        step = batch + 1
         ending = self.termination.asked()
-        if ending or step % self.every < self.model.steps_per_execution:
-            self._save_within_epoch(step, self._read_metrics())
+        if ending or step % self.every < executed:
+            self._save_within_epoch(step)
         if ending:
             self._end()
 
-    def on_test_begin(self, logs=None):
-        self._metrics = self._read_metrics()  # validation uses the same metrics
+    def after_interrupted_evaluation(self, steps: int) -> None:
+        """Saves the state of an epoch whose evaluation was cut short, and ends the process."""
+        self._save_within_epoch(steps)
+        self._end()
 
-    def on_test_batch_end(self, batch, logs=None):
-        if not self._cut_short and self.termination.asked():
-            self._cut_short = self.model.stop_evaluating = True
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self._cut_short:
-            self._save_within_epoch(self.params["steps"], self._metrics)
-            self._end()
-        self._save_epoch(epoch + 1, logs)
+    def after_epoch(self, row: dict[str, float]) -> None:
+        """Saves the state at the end of an epoch, and the model if it is the best so far."""
+        progress = self.progress
+        progress.epochs, progress.step, progress.metrics = row["epoch"], 0, []
+        progress.rows.append(row)
+        improved = progress.best is None or self.monitor.rank(row) < self.monitor.rank(progress.best)
+        if improved:
+            progress.best = row
+        self._save(improved)
         if self.termination.asked():
             self._end()
 
     @contextlib.contextmanager
     def finishing(self):
-        """Within it a training writes all that it began to write, or ends with a WriteError that tells what is kept."""
+        """Waits at the end of the block for all that is being written; a WriteError says what is kept."""
         try:
             try:
                 yield
@@ -82,41 +92,26 @@ class Checkpoint(keras.callbacks.Callback):
                 )
             raise WriteError(f"{error}; {kept}") from error
 
-    @functools.cached_property
-    def _read_metrics(self):
-        return metrics_reader(self.model)
-
-    def _save_within_epoch(self, step, metrics):
-        self.progress.step, self.progress.metrics = step, metrics
+    def _save_within_epoch(self, step):
+        self.progress.step, self.progress.metrics = step, self.totals.rows()
         self._save()
-
-    def _save_epoch(self, epoch, logs):
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        row = {"epoch": epoch, **{name: float(logs[name]) for name in names}}
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
-        progress = self.progress
-        progress.epochs, progress.step, progress.metrics = epoch, 0, []
-        progress.rows.append(row)
-        improved = progress.best is None or _merit(row) > _merit(progress.best)
-        if improved:
-            progress.best = row
-        self._save(improved)
 
     def _save(self, improved=False):
         """Starts to write the state; and the best model, if the epoch that has ended `improved` on it."""
         progress, folder, now = self.progress, self.folder, time.monotonic()
         progress.seconds, self._mark = progress.seconds + now - self._mark, now
-        progress.skipped = sorted({*progress.skipped, *self.source.skipped})
-        moment, rows, best, within = _moment(progress), list(progress.rows), progress.best, progress.step > 0
-        arrays = state.snapshot(self.model, progress)
+        progress.skipped = sorted({*progress.skipped, *self.skipped()})
+        moment, rows, best, within = progress.moment(), list(progress.rows), progress.best, progress.step > 0
+        arrays = state.snapshot(self.learner.model, self.learner.optimizer, progress)
         if not state.is_finite(arrays):
-            raise diverged("a weight", self.model, f"after {moment}", folder)
+            raise self._diverged("a weight", f"after {moment}")
         self._writing.wait()
         if improved:
-            self._save_best(folder.best_of(progress.epochs))
+            with replacing(folder.best_of(progress.epochs)) as partial, averaged(self.learner.optimizer):
+                self.learner.finished().save(partial)
 
         def write():
-            if self._writes:
+            if self.writes:
                 state.save(folder.state, arrays)
                 self.saved = moment
             if improved:
@@ -126,21 +121,19 @@ class Checkpoint(keras.callbacks.Callback):
 
         self._writing.start(write)
 
-    def _save_best(self, path):
-        with replacing(path) as partial, averaged(self.model):
-            self.kept().save(partial)
-
     def _end(self):
         self._writing.wait()
         self.termination.end(
-            f"terminated; the state after {_moment(self.progress)} is saved in {self.folder.state}; "
+            f"terminated; the state after {self.progress.moment()} is saved in {self.folder.state}; "
             "the same command goes on"
         )
 
-
-def _moment(progress):
-    return f"step {progress.step} of epoch {progress.epochs + 1}" if progress.step else f"epoch {progress.epochs}"
-
-
-def _merit(row):
-    return row["val_accuracy"], -row["val_loss"]
+    def _diverged(self, what, where):
+        narrow = any("bfloat16" in layer.dtype_policy.name for layer in self.learner.network.layers)
+        state_file = self.folder.state
+        kept = f"the last good state lies in {state_file}" if state_file.exists() else "nothing was saved before"
+        return DivergedError(
+            f"{what} is no longer a finite number {where}, at learning rate "
+            f"{float(self.learner.optimizer.learning_rate):.3g}; a lower learning_rate or more warmup_epochs"
+            f"{', or precision float32,' if narrow else ''} would help, with another output or fresh; {kept}"
+        )

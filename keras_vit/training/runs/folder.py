@@ -34,8 +34,7 @@ class RunFolder:
         self.best = self.path / "best.keras"
         self.history = self.path / "history.csv"
         self.curves = self.path / "curves.png"
-        self.confusion = self.path / "confusion.csv"
-        self.confusion_picture = self.path / "confusion.png"
+        self.reported = [self.path / name for name in getattr(getattr(options, "task", None), "files", ())]
         self.tensorboard = self.path / "tensorboard"
         self.state = self.path / "state" / "latest.npz"
 
@@ -121,7 +120,7 @@ class RunFolder:
 
     def _remove_run(self):
         """Removes options.json last, so that a kill in between leaves a folder that is still a run's."""
-        ours = [self.result, self.best, self.history, self.curves, self.confusion, self.confusion_picture, self.state]
+        ours = [self.result, self.best, self.history, self.curves, *self.reported, self.state]
         ours += [each for each in self.path.glob("state/*") if re.fullmatch(r"(tmp-)?best-\d+\.keras", each.name)]
         ours += self.tensorboard.glob("*/events.out.tfevents.*")
         ours += self.tensorboard.glob("*/plugins/profile/*/*.pb")

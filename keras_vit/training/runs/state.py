@@ -6,6 +6,7 @@ would draw again what it has drawn before.
 
 import dataclasses
 import json
+import re
 import zipfile
 
 import keras
@@ -16,7 +17,7 @@ from keras_vit.files import replacing
 
 @dataclasses.dataclass
 class Progress:
-    """What has been done: `epochs` completed, one row of metrics for each, and the `best` of these rows.
+    """What has been done: `epochs` completed, one row of numbers for each, and the `best` of these rows.
 
     `step` more steps were taken, of the epoch under way, and `metrics` is what they had gathered.
     """
@@ -30,52 +31,78 @@ class Progress:
     skipped: list = dataclasses.field(default_factory=list)  # ids of images that could not be read
     started: str | None = None  # when, in UTC
 
-    def history(self):
-        """Returns the keras History of all these epochs, those before a restart as well."""
-        history = keras.callbacks.History()
-        history.epoch = [row["epoch"] - 1 for row in self.rows]
-        names = [name for name in self.rows[0] if name != "epoch"]
-        history.history = {name: [row[name] for row in self.rows] for name in names}
-        return history
+    def moment(self) -> str:
+        """Returns where the training stands, in words."""
+        return f"step {self.step} of epoch {self.epochs + 1}" if self.step else f"epoch {self.epochs}"
 
 
-def variables(model):
-    """Returns {key: variable} of everything that training changes: weights, random counters, optimizer slots.
+def variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, keras.Variable]:
+    """Returns everything that training changes by its path: weights, random counters, optimizer slots.
 
-    The keys count, because Keras numbers the names of layers through the whole process.
+    Numbers that Keras gives to seed generators and to the optimizer differ between processes and are left out. Where
+    two variables have one path, as those of a student and its teacher, the second one's ends in "#2".
     """
-    found = {f"model_{i}": each for i, each in enumerate(model.variables)}
-    return found | {f"optimizer_{i}": each for i, each in enumerate(model.optimizer.variables)}
+    found = {}
+    for variable in model.variables:
+        path = re.sub(r"seed_generator_\d+", "seed_generator", variable.path)
+        found[_unique(f"model/{path}", found)] = variable
+    for variable in optimizer.variables:
+        found[_unique(f"optimizer/{variable.path.partition('/')[2]}", found)] = variable
+    return found
 
 
-def snapshot(model, progress):
+def _unique(key, taken):
+    count = 1 + sum(each == key or each.startswith(f"{key}#") for each in taken) if key in taken else 1
+    return key if count == 1 else f"{key}#{count}"
+
+
+def snapshot(model: keras.Model, optimizer: keras.optimizers.Optimizer, progress: Progress) -> dict[str, np.ndarray]:
     """Returns copies of all that `save` writes, which stay as they are while `model` goes on."""
-    arrays = {key: keras.ops.convert_to_numpy(each) for key, each in variables(model).items()}
+    arrays = {key: keras.ops.convert_to_numpy(each) for key, each in variables(model, optimizer).items()}
     return arrays | {"progress": np.array(json.dumps(dataclasses.asdict(progress)))}
 
 
-def is_finite(arrays):
+def is_finite(arrays: dict[str, np.ndarray]) -> bool:
     """Tells whether every weight and optimizer slot of a snapshot is a finite number."""
     return all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
 
 
-def save(path, arrays):
+def save(path, arrays: dict[str, np.ndarray]) -> None:
     """Writes a snapshot to `path` (.npz) in one step."""
     with replacing(path) as partial:
         np.savez(partial, **arrays)
 
 
-def restore(path, model):
-    """Fills the variables of `model` from `path` and returns the Progress; ValueError where they don't fit."""
+def restore(path, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Progress:
+    """Fills the variables from `path` and returns the Progress; ValueError where they don't fit, changing none."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}); start over with fresh") from error
     progress = Progress(**json.loads(str(arrays.pop("progress"))))
-    ours = variables(model)
+    ours = variables(model, optimizer)
+    if arrays.keys() != ours.keys():
+        arrays = _by_position(arrays, ours) or {}
     if {key: each.shape for key, each in arrays.items()} != {key: tuple(v.shape) for key, v in ours.items()}:
         raise ValueError(f"{path} holds the state of another model; start over with fresh")
     for key, variable in ours.items():
         variable.assign(arrays[key])
     return progress
+
+
+def _by_position(arrays, ours):
+    """Returns `arrays` by our keys if they differ in Keras' own numbers alone, or were saved without paths; else None.
+
+    Keras counts the names of unnamed layers through the whole process. States without paths, which were written once,
+    have the keys model_0, model_1, ..., optimizer_0, ..., and no rate that a callback has set, which is our last.
+    """
+    if re.fullmatch(r"model_\d+", next(iter(arrays), "")):
+        last = next(reversed(ours))
+        by_group = sorted(arrays, key=lambda key: (key.partition("_")[0], int(key.partition("_")[2])))
+        kinds = [key.partition("_")[0] for key in by_group]
+        if kinds != [key.partition("/")[0] for key in ours][:-1]:
+            return None
+        return dict(zip(ours, map(arrays.get, by_group), strict=False)) | {last: np.asarray(ours[last])}
+    plain = [[re.sub(r"_\d+", "", key) for key in each] for each in (arrays, ours)]
+    return dict(zip(ours, arrays.values(), strict=True)) if plain[0] == plain[1] else None

@@ -7,12 +7,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_vit
-from keras_vit import cli, data
-from keras_vit.recipes.train_classifier import PRESETS, Classify, Options, batches_for_training, check, train
-from keras_vit.tasks import classifier
-from keras_vit.training.runs import state
+from keras_vit import Classify, Options, cli, data, registry, train
+from keras_vit.tasks.classify import SigmoidLoss
+from keras_vit.tasks.presets.classify import PRESETS
+from keras_vit.training import loop
+from keras_vit.training.totals import Totals
 
 SMOKE = PRESETS["smoke"]()
 SMALL = {**SMOKE.model.options, "dropout": 0.0}
@@ -38,7 +40,8 @@ def told(options):
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_met_and_says_where_it_is_from(name):
     options, about = PRESETS[name](), PRESETS[name].__doc__
-    check(options)
+    registry.resolve(options.model.name, options.model.options)
+    data.augmentation(options.data.augment)
     assert cli.parse(PRESETS, "Trains.", ["--preset", name], Options[Classify]) == options
     if options.data.name == "imagenet2012":
         assert (re.search(r"arXiv \d{4}\.\d{5}", about) and "%" in about) or name == "augreg"
@@ -63,9 +66,9 @@ def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, 
         ema=0.9,
         sam=0.05,
     )
-    model, history = train(options)
-    result = told(options)
-    preprocessing = data.Preprocessing(**result["preprocessing"])
+    trained = train(options)
+    model, history, result = trained.model, trained.history, told(options)
+    preprocessing = data.model_preprocessing(model)
     assert preprocessing.crop == 0.875
     for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
         batches = data.evaluation_batches(source, split, data.decoder(source.targets, preprocessing), 61)
@@ -78,12 +81,13 @@ def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, 
     options = quick.replace(
         model="resnet-18", model_options=small, image_size=12, test_size=20, crop=0.9, output=str(tmp_path / "a")
     )
-    network = classifier.network(options, source)
-    images, _ = batches_for_training(options, source, network, state.Progress()).element_spec
-    assert images.shape == (options.optim.batch_size, 12, 12, 1)
-    model, history = train(options)
-    result = told(options)
-    assert result["preprocessing"]["image_size"] == [20, 20] and result["preprocessing"]["crop"] == 0.9
+    learner = options.task.learner(options, source)
+    decode = options.task.example(options, source, learner, training=True)
+    batch = next(iter(data.training_batches(source, decode, options.optim.batch_size, epochs=1)))
+    assert batch["image"].shape == (options.optim.batch_size, 12, 12, 1)
+    trained = train(options)
+    model, history, result = trained.model, trained.history, told(options)
+    assert data.model_preprocessing(model) == data.Preprocessing((20, 20), 1, crop=0.9)
     for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
         batches = data.evaluation_batches(
             source, split, data.decoder(source.targets, data.Preprocessing((20, 20), 1, crop=0.9)), 61
@@ -103,29 +107,41 @@ def test_a_student_learns_from_a_run_and_is_kept_with_one_head(quick, tmp_path):
     student = quick.replace(
         model="deit-ti16-distilled", model_options=SMALL, teacher=teacher.run.output, output=str(tmp_path / "b")
     )
-    model, history = train(student)
+    trained = train(student)
+    model, history = trained.model, trained.history
     assert model.output_shape == (None, 10) and not any("lenet" in layer.name for layer in model.layers)
     assert model.count_params() == told(student)["parameters"] < 20_000
     assert 0 <= history.history["val_accuracy"][-1] <= 1
-    with pytest.raises(ValueError, match="is no folder of a finished run, nor MODEL:TAG"):
+    with pytest.raises(ValueError, match="nowhere"):
         train(student.replace(teacher="nowhere", output=str(tmp_path / "c")))
     with pytest.raises(ValueError, match="swin-t has no distillation token to learn from a teacher with"):
-        train(student.replace(model="swin-t", model_options={}))
+        train(student.replace(model="swin-t", model_options={}, output=str(tmp_path / "c")))
 
 
 def test_low_rank_matrices_are_added_to_what_is_kept(quick, source):
     options = quick.replace(lora=2, model_options=SMALL)
-    network = classifier.network(options, source)
-    before = {weight.path: weight.numpy() for weight in network.weights}
-    model = classifier.learner(network, options, source)
-    rng = np.random.default_rng(3)
-    x, y = rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.eye(10)[rng.integers(0, 10, 64)]
-    model.fit(x, y, epochs=3, verbose=0)
-    moved = {path for path, value in before.items() if not np.array_equal(value, dict(_named(network))[path])}
+    learner = options.task.learner(options, source)
+    before = dict(_named(learner.network))
+    x = _three_steps(options, learner)
+    moved = {path for path, value in _named(learner.network) if not np.array_equal(value, before[path])}
     assert moved and all("lora" in path or path.startswith("head/") for path in moved)
-    kept = classifier.kept(network)
+    kept = learner.finished()
     assert not any("lora" in weight.path for weight in kept.weights)
-    np.testing.assert_allclose(kept(x), network(x), atol=1e-5)
+    np.testing.assert_allclose(kept(x), learner.network(x), atol=1e-5)
+
+
+def _three_steps(options, learner):
+    """Trains on three random batches and returns the images of the last."""
+    rng, strategy = np.random.default_rng(3), tf.distribute.get_strategy()
+    x, y = rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.eye(10, dtype="float32")[rng.integers(0, 10, 64)]
+    batches = tf.data.Dataset.from_tensors({"image": x, "label": y}).repeat()
+    totals = Totals(strategy, {"accuracy": keras.metrics.CategoricalAccuracy()})
+    optimizer = keras.optimizers.SGD(0.5)
+    optimizer.build(learner.network.trainable_variables)
+    step, iterator = loop.make_train_function(options.task, learner.model, optimizer, totals), iter(batches)
+    for _ in range(3):
+        step(iterator)
+    return x
 
 
 def _named(model):
@@ -134,12 +150,10 @@ def _named(model):
 
 def test_a_probe_moves_the_head_alone(quick, source):
     options = quick.replace(freeze="head", model_options=SMALL)
-    network = classifier.network(options, source)
-    before = dict(_named(network))
-    model = classifier.learner(network, options, source)
-    rng = np.random.default_rng(3)
-    model.fit(rng.normal(size=(64, 8, 8, 1)).astype("float32"), np.eye(10)[rng.integers(0, 10, 64)], verbose=0)
-    moved = {path for path, value in _named(network) if not np.array_equal(value, before[path])}
+    learner = options.task.learner(options, source)
+    before = dict(_named(learner.network))
+    _three_steps(options, learner)
+    moved = {path for path, value in _named(learner.network) if not np.array_equal(value, before[path])}
     assert moved == {"head/kernel", "head/bias"}
 
 
@@ -152,7 +166,7 @@ def test_sigmoid_loss_equals_numpy(rng, smoothing, threshold):
         targets = (targets > threshold).astype("float64")
     p = 1 / (1 + np.exp(-logits))
     expected = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean()
-    loss = classifier.SigmoidLoss(smoothing, threshold)
+    loss = SigmoidLoss(smoothing, threshold)
     np.testing.assert_allclose(loss(shares, logits.astype("float32")), expected, rtol=1e-5)
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     np.testing.assert_allclose(again(shares, logits.astype("float32")), expected, rtol=1e-5)
@@ -193,7 +207,6 @@ def test_magnitude_of_randaugment_counts(source):
 
 
 def test_the_model_that_is_kept_of_a_plain_run_is_the_one_that_build_makes(quick, source):
-    network = classifier.network(quick, source)
-    kept = classifier.kept(network)
+    kept = quick.task.learner(quick, source).finished()
     built = keras_vit.build(quick.model.name, classes=10, channels=1, image_size=8, **quick.model.options)
     assert [w.path for w in kept.weights] == [w.path for w in built.weights] and kept.name == built.name

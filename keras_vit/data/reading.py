@@ -1,0 +1,31 @@
+"""Image files as a model takes them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.data.published import model_preprocessing
+
+
+def read_images(paths: Sequence[str | os.PathLike], model: keras.Model) -> np.ndarray:
+    """Returns the images of files as `model` takes them, float32 (B, H, W, C), by the preprocessing it carries.
+
+    Raises ValueError for a file that can't be read or is no image, and for a model that carries no preprocessing.
+    """
+    preprocessing = model_preprocessing(model)
+    if preprocessing is None:
+        raise ValueError(f"{model.name} says nothing of how its images are prepared; a trained or published model does")
+    return np.stack([preprocessing(_decoded(path, preprocessing)).numpy() for path in paths])
+
+
+def _decoded(path, preprocessing):
+    try:
+        return preprocessing.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise ValueError(f"image {str(path)!r} can't be read: {error.strerror}") from error
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"{str(path)!r} is no image in JPEG, PNG, GIF, BMP or WebP") from error

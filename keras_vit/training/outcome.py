@@ -1,0 +1,57 @@
+"""The result of a training: result.json, the curves, and the table that is printed."""
+
+import dataclasses
+from typing import Any
+
+import keras
+from rich import print as show
+from rich.table import Table
+
+from keras_vit import files
+from keras_vit.pictures import curves_picture
+from keras_vit.training.context import Training
+from keras_vit.training.devices import strategy
+from keras_vit.training.runs import provenance
+
+
+def write(training: Training, best: keras.Model, test: dict[str, float], metrics: dict[str, Any]) -> None:
+    """Writes and prints what came out: `test` are the numbers of the model `best`, and `metrics` what measured them."""
+    options, folder, source, progress = training.options, training.folder, training.source, training.progress
+    _draw(training)
+    found = {
+        "test": test | {"images": source.sizes["test"]},
+        "best": progress.best,
+        **options.task.report(options, source, folder, metrics),
+        "preprocessing": dataclasses.asdict(training.learner.preprocessing),
+        "parameters": best.count_params(),
+        "seconds": progress.seconds,
+        "started": progress.started,
+        "ended": provenance.now(),
+        "options": options.flat(),
+        "seed": options.run.seed,
+        "images": source.sizes,
+        "skipped": sorted({*progress.skipped, *source.skipped}),
+        "devices": strategy.names(training.devices),
+        **provenance.machine(),
+    }
+    files.write_json(folder.result, found)
+    _show(options.task.monitor, found, folder)
+
+
+def _draw(training):
+    options, rows, best = training.options, training.progress.rows, training.progress.best
+    monitor = options.task.monitor
+    number, percent = monitor.name.removeprefix("val_"), monitor.spec.endswith("%")
+    curves_picture(training.folder.curves, rows, options.title(), number, best, percent)
+
+
+def _show(monitor, found, folder):
+    name, best, test = monitor.name.removeprefix("val_"), found["best"], found["test"]
+    table = Table(show_header=False)
+    if name in test:
+        table.add_row(f"test {name}", f"{monitor.format(test[name])} of {test['images']} images")
+    table.add_row(f"validation {name}", f"{monitor.format(best[monitor.name])}, in epoch {best['epoch']}")
+    table.add_row("training took", f"{found['seconds']:.0f} s on {', '.join(found['devices'])}")
+    table.add_row("skipped images", str(len(found["skipped"])))
+    table.add_row("written to", str(folder.path))
+    show(table)
