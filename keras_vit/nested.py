@@ -31,7 +31,8 @@ def irrelevant(options: Any) -> set[str]:
 
 def defaults(options: T) -> T:
     """Returns a dataclass like `options` with the default of each field."""
-    required = [f for f in dataclasses.fields(options) if f.default is f.default_factory is dataclasses.MISSING]
+    fields = dataclasses.fields(options)  # type: ignore[arg-type]
+    required = [f for f in fields if f.default is f.default_factory is dataclasses.MISSING]
     return type(options)(**{field.name: defaults(getattr(options, field.name)) for field in required})
 
 

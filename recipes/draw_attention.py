@@ -12,9 +12,9 @@ import dataclasses
 from pathlib import Path
 
 from keras_vit import analysis, bundle, cli, data, models, registry
+from keras_vit.analysis.probabilities import probabilities
 from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
-from keras_vit.studies.networks.study import probabilities
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Where a model looks, as maps over the image."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -62,19 +62,19 @@ def raw(model: keras.Model, images: np.ndarray, block: str | None = None) -> np.
     names = flow.attention_names(model)
     if block is not None and block not in names:
         raise ValueError(f"block is one of {', '.join(names)}, not {block!r}")
-    (block,) = flow.attending(model, images, [block or names[-1]])
-    matrix = block.matrices(flow.tapped_matrices(model, images, [block]))
-    cells = block.grid[0] * block.grid[1]
-    if block.places is not None:
-        real = block.places >= 0
+    (chosen,) = flow.attending(model, images, [block or names[-1]])
+    matrix = chosen.matrices(flow.tapped_matrices(model, images, [chosen]))
+    cells = chosen.grid[0] * chosen.grid[1]
+    if chosen.places is not None:
+        real = chosen.places >= 0
         received = np.where(real[:, None, :, None], matrix, 0).sum(axis=3) / cells  # (B, windows, heads, N)
         seen = np.zeros((*matrix.shape[:1], matrix.shape[2], cells))
-        seen[:, :, block.places[real]] = np.moveaxis(received, 2, 1)[:, :, real]
+        seen[:, :, chosen.places[real]] = np.moveaxis(received, 2, 1)[:, :, real]
     else:
         prefix, read = matrix.shape[-1] - cells, flow.reading(model)
         of_token = prefix and read.pool == "token"
         seen = matrix[..., read.token, prefix:] if of_token else matrix[..., prefix:, prefix:].mean(axis=2)
-    return seen.reshape(*seen.shape[:2], *block.grid)
+    return seen.reshape(*seen.shape[:2], *chosen.grid)
 
 
 def dino(model: keras.Model, images: np.ndarray, mass: float | None = None) -> np.ndarray:
@@ -176,7 +176,7 @@ def _needs_map(model):
     return _needs_logits(model) or (None if saliency.has_map(model) else "none of its layers has a map")
 
 
-METHODS = {
+METHODS: dict[str, Callable] = {
     "raw": raw,
     "dino": dino,
     "rollout": rollout,

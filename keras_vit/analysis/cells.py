@@ -44,7 +44,7 @@ def cells_of(model: keras.Model, images: np.ndarray, name: str, shape: Sequence[
     shape = tuple(shape)
     if not _BY_HEAD.fullmatch(name):
         if len(shape) == 4:
-            return Cells(tuple(shape[1:3]), 0)
+            return Cells((shape[1], shape[2]), 0)
         if len(shape) == 3 and any(isinstance(layer, ToTokens) for layer in model.layers):
             grid = flow.token_grid(model, images)
             prefix = shape[1] - grid[0] * grid[1]

@@ -1,6 +1,6 @@
 """Gradients of a classifier's logit with respect to what its layers compute on the way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -54,7 +54,7 @@ def logits_of(outputs: Any) -> Any:
     return sum(found[1:], start=found[0]) / len(found)
 
 
-def target_of(logits: np.ndarray, target: int | np.ndarray | None) -> np.ndarray:
+def target_of(logits: np.ndarray, target: int | Sequence[int] | np.ndarray | None) -> np.ndarray:
     """Returns the class of each image as (B,): `target`, an int or one for each, or by default the likeliest.
 
     Raises ValueError for a class that the model doesn't know.
@@ -62,14 +62,14 @@ def target_of(logits: np.ndarray, target: int | np.ndarray | None) -> np.ndarray
     count, classes = logits.shape
     if target is None:
         return np.argmax(logits, axis=-1)
-    target = np.asarray(target)
+    chosen = np.asarray(target)
     if (
-        target.shape not in ((), (count,))
-        or target.dtype.kind not in "iu"
-        or not np.all((target >= 0) & (target < classes))
+        chosen.shape not in ((), (count,))
+        or chosen.dtype.kind not in "iu"
+        or not np.all((chosen >= 0) & (chosen < classes))
     ):
-        raise ValueError(f"target is a class from 0 to {classes - 1}, or one for each of {count} images, not {target}")
-    return np.broadcast_to(target, (count,))
+        raise ValueError(f"target is a class from 0 to {classes - 1}, or one for each of {count} images, not {chosen}")
+    return np.broadcast_to(chosen, (count,))
 
 
 def _gradients(function, points):

@@ -10,6 +10,7 @@ from keras_vit import heads
 from keras_vit.analysis import flow
 from keras_vit.analysis.cells import layers_with_cells
 from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
+from keras_vit.analysis.probabilities import softmax
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node, producer
 from keras_vit.taps import block_of
@@ -23,8 +24,8 @@ def gradcam(
     _check(model, images, name)
     both = keras.Model(model.input, {"values": _output(model, name), "logits": logits_of(model.output)})
     found = {key: ops.convert_to_numpy(ops.cast(each, "float32")) for key, each in both(images, training=False).items()}
-    target, values = target_of(found["logits"], target), found["values"].astype("float64")
-    slopes = logit_gradients(model, images, target, outputs={name: values.shape})[name]
+    classes, values = target_of(found["logits"], target), found["values"].astype("float64")
+    slopes = logit_gradients(model, images, classes, outputs={name: values.shape})[name]
     if values.ndim == 3:
         grid = flow.token_grid(model, images)
         values, slopes = (each[:, -grid[0] * grid[1] :].reshape(len(each), *grid, -1) for each in (values, slopes))
@@ -56,13 +57,13 @@ def occlusion(
     if not isinstance(patch, int) or not 0 < patch <= max(height, width):
         raise ValueError(f"patch is a side from 1 to {max(height, width)} px, not {patch!r}")
     logits = np.asarray(logits_of(model.predict_on_batch(images)))
-    target = target_of(logits, target)[:, None]
+    classes = target_of(logits, target)[:, None]
     falls = np.zeros((len(images), -(-height // patch), -(-width // patch)))
     for row, column in watched(list(np.ndindex(*falls.shape[1:])), "hiding patches"):
         painted = np.array(images)
         painted[:, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch] = value
         left = np.asarray(logits_of(model.predict_on_batch(painted)))
-        falls[:, row, column] = _probability(logits, target) - _probability(left, target)
+        falls[:, row, column] = _probability(logits, classes) - _probability(left, classes)
     return falls
 
 
@@ -112,5 +113,4 @@ def _output(model, name):
 
 def _probability(logits, target):
     """Returns the probability of `target` (B, 1) as (B,)."""
-    e = np.exp(logits.astype("float64") - logits.max(axis=1, keepdims=True))
-    return np.take_along_axis(e / e.sum(axis=1, keepdims=True), target, axis=1)[:, 0]
+    return np.take_along_axis(softmax(logits), target, axis=1)[:, 0]

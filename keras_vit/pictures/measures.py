@@ -89,9 +89,11 @@ def reliability_picture(path, found, least=10):
     """
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
-    figure, axes = new_figure(rows, columns, (2.5 * columns + 0.4, 2.6 * rows + 0.2), sharex=True, sharey=True)
+    figure, axes = new_figure(rows, columns, (2.5 * columns + 0.4, 2.7 * rows + 0.5), sharex=True, sharey=True)
     for axis in axes.flat[len(found) :]:
         axis.set_axis_off()
+    for axis in axes.flat[len(found) - columns : len(found)]:  # nothing may lie below them
+        axis.tick_params(labelbottom=True)
     for axis, (name, each) in zip(axes.flat, found.items(), strict=False):
         drawn = each.counts >= least
         axis.plot([0, 1], [0, 1], "--", color="0.6", lw=1)

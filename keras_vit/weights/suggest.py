@@ -25,7 +25,7 @@ def sources_of(model: keras.Model, source: str | None = None) -> dict[str, Sourc
         owner = f"{model.name}, which doesn't say its family,"
     if source is None and known:
         return known
-    if source not in known:
+    if source is None or source not in known:
         raise CheckpointError(f"{owner} knows no source {source!r}; it knows {', '.join(known) or 'none'}")
     return {source: known[source]}
 

@@ -15,8 +15,9 @@ from PIL import Image
 
 import keras_vit
 from keras_vit import cli, data
-from keras_vit.recipes.train_classifier import PRESETS, train
+from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.errors import DivergedError
+from keras_vit.training.train import train
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from kit import browser
 
 from keras_vit import models
 from keras_vit.recipes import compare_networks as recipe
+from keras_vit.studies.networks import compare, trainings
 from keras_vit.studies.networks.networks import networks
 
 needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
@@ -48,14 +49,14 @@ def _measured(options):
 def test_report_has_every_step_with_pictures_numbers_and_a_finding(compared):
     page = _page(compared[0])
     sections = re.findall(r"<section.*?</section>", page, re.DOTALL)
-    assert len(sections) == len(recipe.STEPS)
+    assert len(sections) == len(compare.STEPS)
     for section in sections:
         assert section.count("<img") >= 1 and section.count("<dd>") >= 1
         finding = re.search(r'<p class="finding">(.*?)</p>', section, re.DOTALL).group(1)
         assert finding.endswith(".") and re.search(r"\d", finding) and "nan" not in finding
     markdown = (Path(compared[0].output) / "report.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\((.*?)\)", markdown)
-    assert len(links) >= len(recipe.STEPS) and all((Path(compared[0].output) / each).exists() for each in links)
+    assert len(links) >= len(compare.STEPS) and all((Path(compared[0].output) / each).exists() for each in links)
     assert str(Path(compared[0].output) / "report.html") in compared[1].replace("\n", "")
 
 
@@ -65,7 +66,7 @@ def test_browser_shows_all_pictures_without_an_error(compared, tmp_path, width):
     found = browser.open_page(Path(compared[0].output) / "report.html", tmp_path, width)
     assert found["console"] == []
     pictures = list((Path(compared[0].output) / "pictures").glob("*.png"))
-    assert len(found["images"]) == len(pictures) >= len(recipe.STEPS)
+    assert len(found["images"]) == len(pictures) >= len(compare.STEPS)
     assert all(each["width"] > 200 and each["alt"] for each in found["images"])
     assert found["wide"] <= found["window"]
 
@@ -90,7 +91,7 @@ def test_every_network_takes_the_same_number_of_steps(compared):
             folder = Path(options.output) / f"training/{name}-{share}-seed-0"
             asked = json.loads((folder / "options.json").read_text())["options"]
             images = json.loads((folder / "result.json").read_text())["images"]["train"]
-            steps.append(asked["epochs"] * (images // asked["batch"]))
+            steps.append(asked["epochs"] * (images // asked["batch_size"]))
         assert np.ptp(steps) <= 0.1 * max(steps), (name, steps)
 
 
@@ -102,9 +103,9 @@ def test_undamaged_images_give_the_accuracy_of_a_plain_evaluation(compared):
     options, _ = compared
     model = keras.saving.load_model(Path(options.output) / "training/ResNet-100-seed-0/best.keras")
     source = data.open_source("digits")
-    images, answers = recipe.sample(source, "test", data.model_preprocessing(model), options.images)
-    assert len(set(answers)) == 10 and images.shape == (options.images, 32, 32, 1)
-    right = float((np.argmax(model.predict(images, verbose=0), axis=1) == answers).mean())
+    images, labels = compare.sample(source, "test", data.model_preprocessing(model), options.images)
+    assert len(set(labels)) == 10 and images.shape == (options.images, 32, 32, 1)
+    right = float((np.argmax(model.predict(images, verbose=0), axis=1) == labels).mean())
     level, (measured,) = _measured(options)["Hidden patches"]["ResNet"][0]
     assert level == 0 and measured == pytest.approx(right)
 
@@ -116,9 +117,10 @@ def test_second_run_trains_nothing_again(compared):
     assert len(folders) == 2 * len(options.networks)
     chosen = networks_of(options, 1)
     from keras_vit import data
+    from keras_vit.recipes.train_classifier import train
 
-    recipe.train_missing(options, chosen)
-    found = recipe.contestant(options, "MLP", chosen["MLP"], data.open_source("digits"))
+    trainings.train_missing(train, options, chosen)
+    found = compare.candidate(options, "MLP", chosen["MLP"], data.open_source("digits"))
     assert [run.share for run in found.runs] == list(options.shares) and found.full == [found.runs[-1]]
     assert [each.stat().st_mtime_ns for each in folders] == before
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 import keras_vit
 from keras_vit import analysis, data
-from keras_vit.recipes import measure_attention
 from keras_vit.recipes.measure_attention import PRESETS, measure
+from keras_vit.studies.object_mass import measure as study
 
 pytestmark = pytest.mark.slow
 KINDS = ["raw attention_0", "raw attention_1", "dino", "rollout", "gradient", "gradcam"]
@@ -32,7 +32,7 @@ def outcome(options):
 
 @pytest.fixture(scope="module")
 def held_out(options, outcome):
-    return measure_attention.read(
+    return study.read(
         data.open_source(options.data, targets=("label", "mask"), data_dir=options.data_dir), 30, (28, 28, 1)
     )
 

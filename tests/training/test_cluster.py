@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_vit.recipes.train_classifier import PRESETS, train
+from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.devices import cluster, strategy
+from keras_vit.training.train import train
 
 pytestmark = pytest.mark.slow
 SMOKE = PRESETS["smoke"]()

@@ -25,7 +25,7 @@ def looking(study):
     images, first = study.images[chosen], slice(0, SHOWN)
     rows = [("image", study.pixels[chosen][first], None)]
     rolled, agreeing = {}, {}
-    for each in study.contestants:
+    for each in study.candidates:
         hidden = attention(each.model, images, "occlusion")
         if "rollout" in methods(each.model):
             rolled[each.name] = attention(each.model, images, "rollout")
@@ -34,7 +34,7 @@ def looking(study):
         rows.append((f"{each.name}:\nhiding", study.pixels[chosen][first], np.maximum(hidden, 0)[first]))
     rows[1:] = sorted(rows[1:], key=lambda row: row[0].endswith("hiding"))
     path = study.folder / "looking.png"
-    gallery_picture(path, rows, [study.labels[study.answers[i]] for i in chosen[first]])
+    gallery_picture(path, rows, [study.class_names[study.labels[i]] for i in chosen[first]])
     held = {name: _held_by_quarter(maps) for name, maps in rolled.items()}
     numbers = {f"{name}: attention on the strongest quarter of the cells": percent(held[name]) for name in held}
     numbers |= {f"{name}: rank correlation of attention and hiding": signed(agreeing[name]) for name in held}
@@ -63,7 +63,7 @@ def distances(study):
     """Measures how far the heads of attention look."""
     images = study.images[:200]
     found, uniform, pictures = {}, {}, []
-    for each in study.contestants:
+    for each in study.candidates:
         if "rollout" not in methods(each.model):
             continue
         found[each.name] = attention_distance(each.model, images)
@@ -99,7 +99,7 @@ def distances(study):
 def receptive_fields(study):
     """Measures how much of the image a cell depends on, in the first block and in the last."""
     fields, shares = {}, {}
-    for each in study.contestants:
+    for each in study.candidates:
         names = _with_several_cells(each.model)
         if not names:
             continue

@@ -25,7 +25,7 @@ _ASIDE = re.compile(
 
 def similarities(study):
     """Compares the layers of a ViT and a convolutional network with themselves and each other."""
-    by_name = {each.name: each for each in study.contestants}
+    by_name = {each.name: each for each in study.candidates}
     token = next((by_name[name] for name in by_name if "rollout" in methods(by_name[name].model)), None)
     plain = next((by_name[name] for name in ("ResNet", "LeNet", "Mixer", "MLP") if name in by_name), None)
     pairs = [(one, other) for one, other in ((plain, plain), (token, token), (plain, token)) if one and other]
@@ -66,17 +66,17 @@ def similarities(study):
 
 def probes(study):
     """Measures what a linear classifier reads from each layer."""
-    answers, found = study.answers[:1000], {}
-    for each in study.contestants:
+    labels, found = study.labels[:1000], {}
+    for each in study.candidates:
         names = [name for name in layers_before_head(each.model) if name not in ("map", "pool")]
-        found[each.name] = probe(each.model, study.learned, (study.images[:1000], answers), names)
+        found[each.name] = probe(each.model, study.train_sample, (study.images[:1000], labels), names)
     path = study.folder / "probes.png"
     probe_picture(path, found)
     best = {name: max(layers, key=layers.get) for name, layers in found.items()}
     first = {name: [next(iter(layers.values()))] for name, layers in found.items()}
     last = {name: [list(layers.values())[-1]] for name, layers in found.items()}
     gains = {name: [last[name][0] - first[name][0]] for name in found}
-    margin = two_errors(ordered(last)[0][1], len(answers))
+    margin = two_errors(ordered(last)[0][1], len(labels))
     return Section(
         title="What can be read from each layer",
         question="How early can a straight line tell the classes apart?",
@@ -87,7 +87,7 @@ def probes(study):
         + f" From the first layer to the last it rises most in {ordered(gains)[0][0]} "
         f"({percent(first[ordered(gains)[0][0]][0])} to {percent(last[ordered(gains)[0][0]][0])}).",
         method="Regularised least squares on the mean over the cells of each layer, fitted to "
-        f"{len(study.learned[1]):,} training images and tested on {len(answers):,} test images (as in Raghu et al. "
+        f"{len(study.train_sample[1]):,} training images and tested on {len(labels):,} test images (as in Raghu et al. "
         "2021).",
         measured=found,
     )

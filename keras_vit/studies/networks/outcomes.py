@@ -11,13 +11,13 @@ from keras_vit.studies.wording import change, comparison, listed, ordered, perce
 
 def images(study):
     """Shows test images of each class."""
-    members = [np.flatnonzero(study.answers == label) for label in range(len(study.labels))]
+    members = [np.flatnonzero(study.labels == label) for label in range(len(study.class_names))]
     members = [each for each in members if len(each)][:10]
     rows = [("", study.pixels[[each[turn % len(each)] for each in members]], None) for turn in range(3)]
-    titles = [study.labels[study.answers[each[0]]] for each in members]
+    titles = [study.class_names[study.labels[each[0]]] for each in members]
     path = study.folder / "images.png"
     gallery_picture(path, rows, titles)
-    trained = max(run.images for each in study.contestants for run in each.runs)
+    trained = max(run.images for each in study.candidates for run in each.runs)
     height, width, channels = study.images.shape[1:]
     kind = "colour" if channels == 3 else "grey"
     return Section(
@@ -25,21 +25,21 @@ def images(study):
         question="What do the networks have to learn?",
         pictures=(Picture(path, f"Test images of the classes {listed(titles)}"),),
         numbers={
-            "classes": str(len(study.labels)),
+            "classes": str(len(study.class_names)),
             "images to learn from": f"{trained:,}",
             "images to be tested on": f"{study.tested:,}",
             "what a network gets": f"{height} × {width} px, {kind}",
         },
         finding=f"From at most {trained:,} images of {study.data} the networks learn which of "
-        f"{len(study.labels)} classes an image shows; guessing is right in {percent(1 / len(study.labels))} of cases.",
+        f"{len(study.class_names)} classes an image shows; guessing is right in {percent(study.chance)} of cases.",
         measured={"trained": trained, "tested": study.tested},
     )
 
 
 def networks(study):
     """Shows how large the networks are and how much they compute."""
-    parameters = {each.name: each.parameters for each in study.contestants}
-    macs = {each.name: each.macs for each in study.contestants}
+    parameters = {each.name: each.parameters for each in study.candidates}
+    macs = {each.name: each.macs for each in study.candidates}
     path = study.folder / "networks.png"
     bars_picture(
         path,
@@ -48,10 +48,10 @@ def networks(study):
             "multiply-accumulates an image (millions)": {name: count / 1e6 for name, count in macs.items()},
         },
     )
-    seconds = {each.name: float(np.mean([run.seconds for run in each.full])) for each in study.contestants}
+    seconds = {each.name: float(np.mean([run.seconds for run in each.full])) for each in study.candidates}
     rows = [
         (each.name, each.idea, f"{each.parameters:,}", f"{each.macs / 1e6:.2f} M", f"{seconds[each.name]:.0f} s")
-        for each in study.contestants
+        for each in study.candidates
     ]
     few, many = min(parameters.values()), max(parameters.values())
     return Section(
@@ -75,11 +75,11 @@ def networks(study):
 def training(study):
     """Shows how fast the networks learn."""
     curves = {}
-    for each in study.contestants:
+    for each in study.candidates:
         rows = each.full[0].rows
         curves[each.name] = [((i + 1) / len(rows), [row["val_accuracy"]]) for i, row in enumerate(rows)]
     path = study.folder / "training.png"
-    panel = Panel(lines=curves, xlabel="part of the training done", chance=1 / len(study.labels))
+    panel = Panel(lines=curves, xlabel="part of the training done", chance=study.chance)
     lines_picture(path, [panel], "accuracy on validation images")
     middle = {name: [_at(points_, 0.5)] for name, points_ in curves.items()}
     end = {name: points_[-1][1] for name, points_ in curves.items()}
@@ -100,12 +100,12 @@ def training(study):
 
 def accuracy(study):
     """Compares the accuracy on the test images."""
-    values = {each.name: [run.accuracy for run in each.full] for each in study.contestants}
+    values = {each.name: [run.accuracy for run in each.full] for each in study.candidates}
     path = study.folder / "accuracy.png"
     dots_picture(path, values, "accuracy on the test images, one dot a training")
     best = ordered(values)[0][1]
     margin = two_errors(best, study.tested)
-    seeds = len(study.contestants[0].full)
+    seeds = len(study.candidates[0].full)
     spread = {name: max(found) - min(found) for name, found in values.items()}
     widest = max(spread, key=spread.get)
     said = f" Over {seeds} seeds, {widest} varied most, by {points(spread[widest])}." if seeds > 1 else ""
@@ -125,12 +125,12 @@ def accuracy(study):
 def data_size(study):
     """Compares what more images are worth to each network."""
     lines = {}
-    for each in study.contestants:
+    for each in study.candidates:
         counts = sorted({run.images for run in each.runs})
         lines[each.name] = [(n, [run.accuracy for run in each.runs if run.images == n]) for n in counts]
     path = study.folder / "data_size.png"
     counts = sorted({n for found in lines.values() for n, _ in found})
-    panel = Panel(lines=lines, xlabel="training images", log=True, ticks=tuple(counts), chance=1 / len(study.labels))
+    panel = Panel(lines=lines, xlabel="training images", log=True, ticks=tuple(counts), chance=study.chance)
     lines_picture(path, [panel], "accuracy on the test images")
     gains = {name: [float(np.mean(found[-1][1]) - np.mean(found[0][1]))] for name, found in lines.items()}
     least = {name: found[0][1] for name, found in lines.items()}
@@ -157,7 +157,7 @@ def data_size(study):
 
 def confidence(study):
     """Compares how far confidence and accuracy are apart."""
-    found = {each.name: calibration(study.probabilities[each.name], study.answers) for each in study.contestants}
+    found = {each.name: calibration(study.probabilities[each.name], study.labels) for each in study.candidates}
     path = study.folder / "calibration.png"
     reliability_picture(path, found)
     errors = {name: [each.error] for name, each in found.items()}
@@ -174,7 +174,7 @@ def confidence(study):
         numbers={name: percent(mean) for name, mean in ordered(errors, lowest=True)},
         finding=comparison(errors, "the smallest calibration error", lowest=True, margin=0.005) + said,
         table=Table(("network", "calibration error", "confidence less accuracy"), tuple(rows)),
-        method=f"Expected calibration error in 15 bins (Guo et al. 2017) on {len(study.answers):,} test images, one "
+        method=f"Expected calibration error in 15 bins (Guo et al. 2017) on {len(study.labels):,} test images, one "
         "training each, without label smoothing and without correction; differences below half a point are not told "
         "apart. The area of a point is the number of its images; bins of fewer than 10 are not drawn.",
         measured={name: {"error": each.error, "excess": each.excess} for name, each in found.items()},

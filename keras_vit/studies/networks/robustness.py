@@ -33,7 +33,7 @@ def corruptions(study):
         ),
         numbers={f"{name}, mean over all levels": percent(means[name]) for name, _ in ordered(losses, lowest=True)},
         finding=f"{_losses(losses)} {' '.join(each)}",
-        method=f"{len(study.answers):,} test images, one training each, which saw none of this in training. What is "
+        method=f"{len(study.labels):,} test images, one training each, which saw none of this in training. What is "
         "lost is the accuracy on clean images less the mean over the four levels of all three kinds; who has little "
         "can't lose much.",
         measured=found,
@@ -65,10 +65,10 @@ def shuffle(study):
 
 def damaged(study, kind):
     """Returns {network: [(level, [accuracy])]} of test images damaged by `kind`, from level 0 on."""
-    found = {each.name: [] for each in study.contestants}
+    found = {each.name: [] for each in study.candidates}
     for level in _levels(kind):
         pixels = corrupt(study.pixels, kind, level)
-        for each in study.contestants:
+        for each in study.candidates:
             found[each.name].append((level, [study.accuracy(each, pixels)]))
     return found
 
@@ -96,7 +96,7 @@ def _one_damage(study, kind, title, question, method):
         },
         finding=f"{_losses(losses)} At the severest level, {_extremes(found)}.",
         table=Table((CORRUPTIONS[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
-        method=f"{method} {len(study.answers):,} test images, one training each. What is lost is the accuracy on whole "
+        method=f"{method} {len(study.labels):,} test images, one training each. What is lost is the accuracy on whole "
         "images less the mean over the levels; who has little can't lose much.",
         measured=found,
     )
@@ -117,7 +117,7 @@ def _panel(study, kind, found):
     levels = _levels(kind)
     return Panel(
         lines=found, xlabel=CORRUPTIONS[kind].unit, title=kind, ticks=levels if kind == "shuffle" else (),
-        chance=1 / len(study.labels),
+        chance=study.chance,
     )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_vit.analysis.probabilities import probabilities
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -19,7 +21,7 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """A network of the comparison; `model` is that of the first of `runs` on the largest share."""
 
     name: str
@@ -39,18 +41,18 @@ class Contestant:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Networks and test images; `images` (B, H, W, C) are as the networks take them, `answers` (B,) their classes.
+    """Networks and test images; `images` (B, H, W, C) are as the networks take them, `labels` (B,) their classes.
 
-    `mean` and `std` are how the images were normalised, `learned` is a pair like them of training images, `tested`
+    `mean` and `std` are how the images were normalised, `train_sample` is a pair like them of training images, `tested`
     how many test images the accuracies of the runs are of.
     """
 
     data: str
-    labels: tuple[str, ...]
-    contestants: tuple[Contestant, ...]
+    class_names: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
     images: np.ndarray
-    answers: np.ndarray
-    learned: tuple[np.ndarray, np.ndarray]
+    labels: np.ndarray
+    train_sample: tuple[np.ndarray, np.ndarray]
     tested: int
     mean: float
     std: float
@@ -58,28 +60,26 @@ class Study:
     probabilities: dict = dataclasses.field(init=False, repr=False)  # of each network, (B, classes)
 
     def __post_init__(self):
-        found = {each.name: probabilities(each.model, self.images) for each in self.contestants}
+        found = {each.name: probabilities(each.model, self.images) for each in self.candidates}
         object.__setattr__(self, "probabilities", found)
+
+    @property
+    def chance(self):
+        """The accuracy of guessing."""
+        return 1 / len(self.class_names)
 
     @property
     def pixels(self):
         """The images (B, H, W, C) as numbers of 0 to 1."""
         return np.clip(self.images * self.std + self.mean, 0, 1)
 
-    def accuracy(self, contestant, pixels):
+    def accuracy(self, candidate, pixels):
         """Returns how many of the test images, given as `pixels` of 0 to 1, the network names right, as a share."""
-        answers = probabilities(contestant.model, (pixels - self.mean) / self.std).argmax(axis=1)
-        return float((answers == self.answers).mean())
+        named = probabilities(candidate.model, (pixels - self.mean) / self.std).argmax(axis=1)
+        return float((named == self.labels).mean())
 
     def examples(self, count):
         """Returns the indices of `count` test images, of one class after the other."""
-        kinds = [np.flatnonzero(self.answers == label) for label in range(len(self.labels))]
+        kinds = [np.flatnonzero(self.labels == label) for label in range(len(self.class_names))]
         found = [each[turn] for turn in range(count) for each in kinds if turn < len(each)]
         return np.array(found[:count])
-
-
-def probabilities(model, images, batch=250):
-    """Returns the probabilities (B, classes) that a model of logits gives, in float64."""
-    logits = np.asarray(model.predict(images, batch_size=batch, verbose=0), "float64")
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)

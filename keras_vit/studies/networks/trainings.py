@@ -6,7 +6,53 @@ from pathlib import Path
 import keras
 
 from keras_vit.backend import load
+from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.devices import preemption
+from keras_vit.training.runs.folder import RunFolder
+
+
+def training_of(options, name, network, share, seed):
+    """Returns the Options of one training, in a folder of its own."""
+    epochs = round(options.epochs * options.shares[-1] / share)
+    return presets.plain().replace(
+        data=options.data,
+        data_dir=options.data_dir,
+        train_fraction=options.train_fraction * share,
+        model=network.model,
+        image_size=options.image_size,
+        model_options=network.options,
+        augment=options.augment,
+        epochs=epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        warmup_epochs=epochs / 10,
+        weight_decay=options.weight_decay,
+        label_smoothing=0.0,  # which would move every network's confidence by the same wish
+        seed=seed,
+        output=str(Path(options.output) / "training" / f"{name}-{100 * share:g}-seed-{seed}"),
+        fresh=options.fresh,
+    )
+
+
+def trainings_of(options, name, network):
+    """Returns the Options of every training of one network, by (share, seed), the smallest share first."""
+    return {
+        (share, seed): training_of(options, name, network, share, seed)
+        for share in options.shares
+        for seed in range(options.seeds if share == options.shares[-1] else 1)
+    }
+
+
+def train_missing(train, options, chosen):
+    """Calls `train` with the options of what isn't trained yet of the networks {name: Network}."""
+    missing = {}
+    for name, network in chosen.items():
+        for (share, seed), each in trainings_of(options, name, network).items():
+            folder = RunFolder(each.run.output, each)
+            folder.check(options.fresh)
+            if options.fresh or not folder.is_done():
+                missing[f"{name}, {share:.0%} of the images, seed {seed}"] = each
+    train_all(train, missing, options.processes)
 
 
 def train_all(train, trainings, processes=1):

@@ -1,0 +1,1 @@
+"""How much of a model's attention lies on the object, before and after training."""
