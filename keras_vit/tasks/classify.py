@@ -72,7 +72,7 @@ class Classify:
         return data.subset(source, options.data.train_fraction, options.run.seed)
 
     def learner(self, options: Options, source: data.Source) -> Learner:
-        needed = {"classes": len(source.labels), "channels": source.channels}
+        needed: dict[str, Any] = {"classes": len(source.labels), "channels": source.channels}
         if self.teacher is not None:
             needed["distillation"] = "both"
         network = network_of(options, source, **needed)

@@ -24,6 +24,11 @@ class Training:
     progress: Progress
 
     @property
+    def best(self) -> dict[str, Any]:
+        """The numbers of the best epoch so far."""
+        return self.options.task.monitor.best(self.progress.rows)
+
+    @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return data.steps_per_epoch(self.source, self.options.optim.batch_size)

@@ -6,6 +6,7 @@ task gives the loss and updates its metrics.
 
 import contextlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 
@@ -147,7 +148,7 @@ def make_test_function(task: Task, model: keras.Model, totals: Totals) -> Callab
 def evaluate(
     test_function: Callable[[Batch], dict],
     totals: Totals,
-    batches: "tf.data.Dataset",
+    batches: Any,
     callbacks: keras.callbacks.Callback | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, float]:
@@ -173,7 +174,7 @@ def update(task: Task, totals: Totals, batch: Batch, loss, outputs) -> None:
 
 
 @contextlib.contextmanager
-def as_one_device(model: keras.Model, strategy: "tf.distribute.Strategy"):
+def as_one_device(model: keras.Model, strategy: Any):
     """While a step is traced: batch normalisation sees all devices, and each device draws its own random numbers.
 
     Both hold for the traced graph alone and not for the layers, so that a saved model doesn't know of it.

@@ -20,7 +20,7 @@ def write(training: Training, best: keras.Model, test: dict[str, float], metrics
     _draw(training)
     found = {
         "test": test | {"images": source.sizes["test"]},
-        "best": progress.best,
+        "best": training.best,
         **options.task.report(options, source, folder, metrics),
         "preprocessing": dataclasses.asdict(training.learner.preprocessing),
         "parameters": best.count_params(),
@@ -39,7 +39,7 @@ def write(training: Training, best: keras.Model, test: dict[str, float], metrics
 
 
 def _draw(training):
-    options, rows, best = training.options, training.progress.rows, training.progress.best
+    options, rows, best = training.options, training.progress.rows, training.best
     monitor = options.task.monitor
     number, percent = monitor.name.removeprefix("val_"), monitor.spec.endswith("%")
     curves_picture(training.folder.curves, rows, options.title(), number, best, percent)

@@ -1,5 +1,8 @@
 """The running numbers of an epoch, which survive a restart in the middle of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -15,12 +18,12 @@ class Totals:
     their own and are summed only when the numbers are read.
     """
 
-    def __init__(self, strategy: "tf.distribute.Strategy", metrics: dict[str, keras.metrics.Metric]):
+    def __init__(self, strategy: Any, metrics: dict[str, keras.metrics.Metric]):
         self.strategy = strategy
         with strategy.scope():
             self.loss = keras.metrics.Mean(name="loss")
         self.metrics = metrics
-        self._rows = None
+        self._rows: Callable[[], Any] | None = None
 
     def all(self) -> dict[str, keras.metrics.Metric]:
         return {"loss": self.loss, **self.metrics}
@@ -49,16 +52,17 @@ class Totals:
 
     def restore(self, rows: list[list[float]]) -> None:
         """Gives the metrics the `rows` that another process read; their sum if the number of devices has changed."""
-        rows, devices = np.array(rows), self.strategy.num_replicas_in_sync
-        if len(rows) != devices:
-            rows, total = np.zeros((devices, rows.shape[1])), rows.sum(0)
-            rows[0] = total
+        parts, devices = np.array(rows), self.strategy.num_replicas_in_sync
+        if len(parts) != devices:
+            total = parts.sum(0)
+            parts = np.zeros((devices, len(total)))
+            parts[0] = total
 
         def scattered():
-            own = tf.constant(rows)[tf.distribute.get_replica_context().replica_id_in_sync_group]
-            parts = tf.split(own, [int(np.prod(each.shape)) for each in self._variables()])
-            for variable, part in zip(self._variables(), parts, strict=True):
-                variable.assign(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
+            own = tf.constant(parts)[tf.distribute.get_replica_context().replica_id_in_sync_group]
+            values = tf.split(own, [int(np.prod(each.shape)) for each in self._variables()])
+            for variable, value in zip(self._variables(), values, strict=True):
+                variable.assign(tf.cast(tf.reshape(value, variable.shape), variable.dtype))
 
         self.strategy.run(tf.function(scattered) if devices > 1 else scattered)
 

@@ -204,7 +204,7 @@ def _training_batches(training):
 def _conclude(training: Training) -> Result:
     """Measures the best model once on the test images; writes and prints the result."""
     folder, progress = training.folder, training.progress
-    folder.publish_best(progress.best["epoch"])
+    folder.publish_best(training.best["epoch"])
     folder.write_history(progress.rows)
     with training.devices.scope():
         best = keras.saving.load_model(folder.best, compile=False)
@@ -214,4 +214,4 @@ def _conclude(training: Training) -> Result:
 
 
 def _result(training, model):
-    return Result(model, training.progress.rows, training.progress.best, training.folder)
+    return Result(model, training.progress.rows, training.best, training.folder)

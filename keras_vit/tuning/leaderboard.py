@@ -72,7 +72,7 @@ def write(rows: list[Row], axes, monitor: Monitor, path) -> None:
         writer = csv.writer(file)
         writer.writerow(["rank", "trial", *measured, "epochs", *of_result, "failure", *(axis.name for axis in axes)])
         for rank, row in enumerate(rows, start=1):
-            numbers = [(row.best or {}).get(name) for name in measured]
+            numbers: list = [(row.best or {}).get(name) for name in measured]
             numbers += [row.epochs, *(row.result.get(name) for name in of_result), row.failure]
             writer.writerow([rank, row.number, *numbers, *(row.values[axis.name] for axis in axes)])
 
@@ -88,7 +88,7 @@ def verdict(rows: list[Row], monitor: Monitor) -> str:
     best, default = rows[0], next(row for row in rows if not row.number)
     if best is default:
         return f"No trial was better than the default options, which reach {reached(best)}."
-    if default.best is None:
+    if default.best is None or best.best is None:
         return (
             f"The best, trial {best.number}, reaches {reached(best)}; the default options failed ({default.failure})."
         )

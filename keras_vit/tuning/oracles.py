@@ -4,6 +4,7 @@ import math
 import random
 import tempfile
 import warnings
+from typing import Any
 
 from keras_vit.backend import load
 from keras_vit.training.task import Monitor
@@ -73,7 +74,7 @@ class Proposer:
     """Proposes trials by the search "random", "bayesian" or "hyperband", which has `epochs` at most."""
 
     def __init__(self, algorithm: str, parameters, monitor: Monitor, *, trials: int, epochs: int, seed: int):
-        kinds = {
+        kinds: dict[str, tuple[Any, dict]] = {
             "random": (RandomSearch, {"max_trials": None}),
             "bayesian": (BayesianOptimization, {"max_trials": None, "num_initial_points": max(3, trials // 3)}),
             "hyperband": (Hyperband, {"max_epochs": epochs}),

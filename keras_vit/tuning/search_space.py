@@ -89,7 +89,7 @@ def parameters(axes: list[Axis]):
 
 def applied(axes: list[Axis], values: dict, base):
     """Returns the options `base` changed to `values`, {name of an axis: its choice or number}."""
-    changes = {}
+    changes: dict = {}
     for axis in axes:
         changes |= axis.changes(values[axis.name])
     known = base.flat()

@@ -67,7 +67,7 @@ class Checkpoint:
     def after_epoch(self, row: dict[str, float]) -> None:
         """Saves the state at the end of an epoch, and the model if it is the best so far."""
         progress = self.progress
-        progress.epochs, progress.step, progress.metrics = row["epoch"], 0, []
+        progress.epochs, progress.step, progress.metrics = int(row["epoch"]), 0, []
         progress.rows.append(row)
         improved = progress.best is None or self.monitor.rank(row) < self.monitor.rank(progress.best)
         if improved:

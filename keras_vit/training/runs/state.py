@@ -8,6 +8,8 @@ import dataclasses
 import json
 import re
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +28,7 @@ class Progress:
     step: int = 0
     metrics: list = dataclasses.field(default_factory=list)
     rows: list = dataclasses.field(default_factory=list)
-    best: dict | None = None
+    best: dict[str, float] | None = None
     seconds: float = 0.0
     skipped: list = dataclasses.field(default_factory=list)  # ids of images that could not be read
     started: str | None = None  # when, in UTC
@@ -42,7 +44,7 @@ def variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict
     Numbers that Keras gives to seed generators and to the optimizer differ between processes and are left out. Where
     two variables have one path, as those of a student and its teacher, the second one's ends in "#2".
     """
-    found = {}
+    found: dict[str, keras.Variable] = {}
     for variable in model.variables:
         path = re.sub(r"seed_generator_\d+", "seed_generator", variable.path)
         found[_unique(f"model/{path}", found)] = variable
@@ -67,13 +69,13 @@ def is_finite(arrays: dict[str, np.ndarray]) -> bool:
     return all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
 
 
-def save(path, arrays: dict[str, np.ndarray]) -> None:
+def save(path: Path, arrays: dict[str, Any]) -> None:
     """Writes a snapshot to `path` (.npz) in one step."""
     with replacing(path) as partial:
         np.savez(partial, **arrays)
 
 
-def restore(path, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Progress:
+def restore(path: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Progress:
     """Fills the variables from `path` and returns the Progress; ValueError where they don't fit, changing none."""
     try:
         with np.load(path, allow_pickle=False) as file:
