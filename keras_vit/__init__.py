@@ -39,9 +39,7 @@ _LOADED_ON_USE = {
     "train": "keras_vit.training.train",
 }
 
-serialization.register_with_keras(
-    ("keras_vit.layers", "keras_vit.heads", "keras_vit.taps", "keras_vit.training.optim.parameter_groups")
-)
+serialization.register_with_keras(("keras_vit.layers", "keras_vit.heads", "keras_vit.training.optim.parameter_groups"))
 
 
 def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> keras.Model:

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_vit.keras_internals import call_node, walk
 from keras_vit.layers import Tappable
+from keras_vit.layers.intermediates import Tapped
 from keras_vit.models import model_of
 
 _STAGE = r"(stage_\d+_)?"
@@ -53,7 +54,7 @@ def tap(model: keras.Model | str, names: str | Iterable[str]) -> keras.Model:
         def run(**options):
             if not options and _unchanged(node, args, kwargs):
                 return node.outputs[0] if len(node.outputs) == 1 else node.outputs
-            layer = _Tapped(node.operation, **options) if options else node.operation
+            layer = Tapped(node.operation, **options) if options else node.operation
             return layer(*args, **kwargs)
 
         return _received(node.operation, names, tensors.setdefault, run)
@@ -129,21 +130,6 @@ def _graph(model, names):
     """Returns the part of `model` that its taps called `names` need."""
     needed = [layer for layer in model.layers if {layer.name, *intermediates_of(layer)}.intersection(names)]
     return keras.Model(model.input, [call_node(model, layer).outputs[0] for layer in needed])
-
-
-@keras.saving.register_keras_serializable("keras_vit")
-class _Tapped(keras.layers.Wrapper):
-    """A layer with its intermediates as a step of a graph; Keras lets a layer itself give one structure only."""
-
-    def __init__(self, layer, intermediates, **kwargs):
-        super().__init__(layer, **{"name": f"{layer.name}_tapped", "dtype": layer.dtype_policy, **kwargs})
-        self.intermediates = intermediates
-
-    def call(self, *args, training=None, **kwargs):
-        return self.layer(*args, training=training, intermediates=self.intermediates, **kwargs)
-
-    def get_config(self):
-        return {**super().get_config(), "intermediates": self.intermediates}
 
 
 def _received(layer, names, receive, run):

@@ -42,3 +42,18 @@ class Tappable(keras.layers.Layer):
             return super().compute_output_spec(*args, **kwargs)
         # compute_output_shape knows the shape of the output alone; those of the others are found by tracing `call`
         return keras.Operation.compute_output_spec(self, *args, intermediates=intermediates, **kwargs)
+
+
+@keras.saving.register_keras_serializable("keras_vit", name="_Tapped")  # as files of before 1.0 call it
+class Tapped(keras.layers.Wrapper):
+    """A layer with its intermediates as a step of a graph; Keras lets a layer itself give one structure only."""
+
+    def __init__(self, layer, intermediates, **kwargs):
+        super().__init__(layer, **{"name": f"{layer.name}_tapped", "dtype": layer.dtype_policy, **kwargs})
+        self.intermediates = intermediates
+
+    def call(self, *args, training=None, **kwargs):
+        return self.layer(*args, training=training, intermediates=self.intermediates, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), "intermediates": self.intermediates}
