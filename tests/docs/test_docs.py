@@ -19,6 +19,14 @@ def test_a_family_of_your_own_works_as_the_page_says(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_task_of_your_own_trains_as_the_page_says(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "add_a_task.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2 and len([line for line in blocks[0].splitlines() if line]) <= 60
+    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "training" / "best.keras").exists()
+
+
 def test_the_readme_builds_the_models_that_it_shows():
     import keras_vit
     from keras_vit import registry

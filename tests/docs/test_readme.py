@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 from PIL import Image
 
@@ -26,27 +27,30 @@ def small_of(family):
     return registry.join(family, row), {k: v for k, v in changed.items() if k not in fixed}, small.image_size
 
 
-def run(code, folder):
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Where the digits lie prepared."""
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.mark.parametrize("family", registry.list_families())
-def test_build_train_save_load_export_and_look(family, tmp_path, prepared):
+def test_every_family_is_built_trained_saved_loaded_exported_and_looked_into(tmp_path, monkeypatch):
     training, loading = (block for block in BLOCKS if "digits.keras" in block)
-    name, options, size = small_of(family)
-    places = f"model_options={options!r}, train_fraction=0.1, batch_size=32, data_dir={str(prepared)!r}"
-    training = training.replace("epochs=20", f"epochs=1, warmup_epochs=0.5, {places}")
-    training = training.replace('"vit-ti16"', repr(name)).replace("image_size=32", f"image_size={size!r}")
-    run(training, tmp_path)
-    Image.new("L", (23, 17), 200).save(tmp_path / "seven.png")
-    shown = run(f"{loading}\nprint(images.shape, maps.shape, model.name)", tmp_path)
-    assert shown.startswith("(1, ") and name in shown
-    assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
+    families = registry.list_families()
+    for family in families:
+        (tmp_path / family).mkdir()
+        monkeypatch.chdir(tmp_path / family)
+        Image.new("L", (23, 17), 200).save("seven.png")
+        name, options, size = small_of(family)
+        places = f"model_options={options!r}, train_fraction=0.1, batch_size=32, data_dir={str(tmp_path / 'data')!r}"
+        code = training.replace("epochs=20", f"epochs=1, warmup_epochs=0.5, {places}")
+        exec(code.replace('"vit-ti16"', repr(name)).replace("image_size=32", f"image_size={size!r}"), {})
+        keras.utils.clear_session()
+    # one process for all: it has nothing but what the README's first lines import
+    program = f"""
+import os
+for family in {families!r}:
+    os.chdir(os.path.join({str(tmp_path)!r}, family))
+    exec({loading!r})
+    print(family, model.name, images.shape[0], maps.shape[0], flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == families
+    for line in done.stdout.splitlines():
+        family, name, *counts = line.split()
+        assert name == small_of(family)[0] and counts == ["1", "1"]
+        assert (tmp_path / family / "served" / "1" / "saved_model.pb").exists()

@@ -82,6 +82,15 @@ def test_early_stopping_ends_the_run_with_its_result(base, tmp_path):
     assert len(result.rows) == 2 and result.folder.result.exists()
 
 
+def test_a_step_compiled_by_xla_gives_the_same_numbers(base, tmp_path):
+    plain, compiled = (
+        train(base.replace(epochs=2, jit_compile=jit, output=str(tmp_path / str(jit)))) for jit in (False, True)
+    )
+    for name in ("loss", "val_loss", "accuracy"):
+        values = [[row[name] for row in result.rows] for result in (plain, compiled)]
+        np.testing.assert_allclose(values[1], values[0], rtol=1e-3, err_msg=name)
+
+
 def test_options_are_changed_by_their_flags_names():
     options = Options(task=Classify()).replace(model="vit-s16", data="folder:photos", epochs=20, mixup=0.2)
     assert (options.model.name, options.data.name, options.optim.epochs, options.task.mixup) == (
