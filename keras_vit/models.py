@@ -38,9 +38,12 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
     if not isinstance(model, str):
         return model
     path = Path(model)
-    if path.suffix == ".keras" or (path / "best.keras").exists():
-        return keras.saving.load_model(path if path.suffix == ".keras" else path / "best.keras")
+    for file in (path, path / "best.keras"):
+        if file.suffix == ".keras" and file.exists():
+            return keras.saving.load_model(file)
     name, _, weights = model.partition(":")
+    if not weights and "/" in model:
+        raise ValueError(f"{model!r} is no folder of a finished run, and no .keras file")
     if not weights:
         known = next(iter(published(name)), "path/to/checkpoint.safetensors")
         raise ValueError(

@@ -11,7 +11,7 @@ downloaded, or with the path of one. Maps by head are drawn as the mean over the
 import dataclasses
 from pathlib import Path
 
-from keras_vit import analysis, bundle, cli, data, models, registry
+from keras_vit import analysis, bundle, cli, data, models
 from keras_vit.analysis.probabilities import probabilities
 from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
@@ -42,9 +42,13 @@ def draw(options):
     """Writes the picture and returns the maps, {method: (B, h, w)}; ValueError for what can't be drawn."""
     if not options.images:
         raise ValueError("no images were given; name some files, as in --images cat.jpg dog.jpg")
-    model = model_of(options)
-    images = data.read_images(options.images, model)
+    shape = None if options.image_size is None else (None, *pair(options.image_size, "image_size"), 3)
+    model = models.model_of(options.model, shape)
     preprocessing, labels = data.model_preprocessing(model), bundle.of(model).labels
+    if preprocessing is None:
+        preprocessing = data.Preprocessing(model.input_shape[1:3], model.input_shape[-1])
+        print(f"{options.model} says nothing of how its images are prepared; they are scaled to -1 .. 1")
+    images = data.read_images(options.images, model, preprocessing)
     names = options.methods or offered(model)
     maps = {name: attended(model, images, name, options.target) for name in names}
     pixels = preprocessing.denormalize(images) / 255
@@ -54,18 +58,6 @@ def draw(options):
     gallery_picture(path, rows, titles(model, images, labels), side=2.2)
     print(f"drawn to {path}")
     return maps
-
-
-def model_of(options):
-    """Returns the model that `options` name; ValueError where there is none."""
-    size = options.image_size
-    shape = None if size is None else (None, *pair(size, "image_size"), 3)
-    try:
-        return models.model_of(options.model, shape)
-    except registry.ZooError as error:
-        raise ValueError(
-            f"{options.model!r} is no folder of a finished run, nor MODEL:TAG of a published checkpoint: {error}"
-        ) from error
 
 
 def offered(model):

@@ -59,3 +59,14 @@ def test_name_without_weights_is_refused_with_one_that_has_them():
         list_taps("lenet-5")
     with pytest.raises(keras_vit.ZooError, match=r"no model 'vit-b17'.*did you mean"):
         model_of("vit-b17:augreg_in21k_ft_in1k")
+
+
+def test_the_folder_of_a_run_and_a_saved_model_are_names_too(tmp_path):
+    model = keras_vit.build("mlp", widths=(5,), image_size=4, channels=1, classes=3)
+    model.save(tmp_path / "best.keras")
+    for name in (tmp_path, tmp_path / "best.keras"):
+        found = model_of(str(name))
+        np.testing.assert_array_equal(found.get_weights()[0], model.get_weights()[0])
+    for name in (tmp_path / "nowhere", tmp_path / "nowhere.keras"):
+        with pytest.raises(ValueError, match=r"nowhere.*' is no folder of a finished run, and no \.keras file"):
+            model_of(str(name))

@@ -8,15 +8,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data.preprocessing import Preprocessing
 from keras_vit.data.published import model_preprocessing
 
 
-def read_images(paths: Sequence[str | os.PathLike], model: keras.Model) -> np.ndarray:
+def read_images(
+    paths: Sequence[str | os.PathLike], model: keras.Model, preprocessing: Preprocessing | None = None
+) -> np.ndarray:
     """Returns the images of files as `model` takes them, float32 (B, H, W, C), by the preprocessing it carries.
 
-    Raises ValueError for a file that can't be read or is no image, and for a model that carries no preprocessing.
+    Raises ValueError for a file that can't be read or is no image, and for a model that carries no preprocessing if
+    none is given.
     """
-    preprocessing = model_preprocessing(model)
+    preprocessing = preprocessing or model_preprocessing(model)
     if preprocessing is None:
         raise ValueError(f"{model.name} says nothing of how its images are prepared; a trained or published model does")
     return np.stack([preprocessing(_decoded(path, preprocessing)).numpy() for path in paths])

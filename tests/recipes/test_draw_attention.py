@@ -1,6 +1,7 @@
 """The recipe draws every method that a model offers on files of images, or says what it lacks."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,9 +39,10 @@ def test_every_method_of_a_checkpoint_is_drawn_as_attention_gives_it(stored, pho
     model, name = stored
     options = recipe.Options(images=photos, model=name, image_size=(32, 48), output=str(tmp_path / "new" / "seen.png"))
     found = recipe.draw(options)
-    assert ["raw", *found] == analysis.methods(model) and "drawn to" in capsys.readouterr().out
+    assert ["raw", *found] == analysis.methods(model) and "drawn to" in (said := capsys.readouterr().out)
+    assert "says nothing of how its images are prepared" in said
     preprocessing = keras_vit.preprocessing("vit-ti16", image_size=(32, 48))
-    images = np.stack([preprocessing(preprocessing.decode(recipe.read(path))) for path in photos])
+    images = np.stack([preprocessing(preprocessing.decode(Path(path).read_bytes())) for path in photos])
     np.testing.assert_allclose(found["rollout"], analysis.attention(model, images), rtol=1e-4)
     heads = analysis.attention(model, images, "dino")
     np.testing.assert_allclose(found["dino"], heads.mean(axis=1), rtol=1e-4)
@@ -66,7 +68,7 @@ def test_run_of_a_network_without_attention_names_its_classes(photos, tmp_path):
         ({"images": ()}, "no images were given; .*--images cat.jpg"),
         ({"images": ("/nowhere/cat.jpg",)}, "image '/nowhere/cat.jpg' can't be read: No such file"),
         ({"images": (__file__,)}, r"test_draw_attention.py' is no image in JPEG"),
-        ({"model": "vit-ti16"}, "'vit-ti16' is no folder of a finished run, nor MODEL:TAG"),
+        ({"model": "vit-ti16"}, "'vit-ti16' says nothing of weights; name some"),
     ],
 )
 def test_what_cannot_be_drawn_is_quoted_and_nothing_written(stored, photos, tmp_path, changes, message):
