@@ -46,7 +46,7 @@ def export(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not empty; export to a new folder, such as {str(folder / '1')!r}")
-    labels = _checked_labels(model, labels)
+    labels = labels_of(model, labels)
     preprocessing = _checked_preprocessing(model, preprocessing)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -61,7 +61,11 @@ def _is_classifier(model):
     return not isinstance(model.output, dict) and len(model.output.shape) == 2
 
 
-def _checked_labels(model, labels):
+def labels_of(model: keras.Model, labels: Sequence[str] | None = None) -> list[str] | None:
+    """Returns the names of `model`'s classes, `labels` if given, else those that travel with it or their numbers.
+
+    None for a backbone. Raises ValueError where there are more or fewer labels than classes.
+    """
     if not _is_classifier(model):
         if labels is not None:
             raise ValueError(f"{model.name} is a backbone without classes; labels={list(labels)!r} have no place")
