@@ -1,69 +1,55 @@
-"""The zoo from a terminal: `python -m keras_vit list 'vit-*'` and `python -m keras_vit info vit-b16`."""
+"""The command `keras-vit`, also `python -m keras_vit`: a tree of commands, each a recipe with options of its own."""
 
-import argparse
-import dataclasses
+import itertools
 import sys
+from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from keras_vit import cli, nested
+from keras_vit.backend import load
 
-from keras_vit import registry
-
-console = Console()
-
-
-def list_command(pattern):
-    """Prints a table of the models that match the wildcard `pattern`."""
-    names = registry.list_models(pattern)
-    if not names:
-        raise registry.ZooError(f"no model matches {pattern!r}; the families are {', '.join(registry.list_families())}")
-    from keras_vit.facts import facts
-
-    shown = [facts(name) for name in track(names, "counting", transient=True, console=console)]
-    table = Table("model", "parameters", "GMACs", "image", "checkpoints")
-    for column in table.columns[1:4]:
-        column.justify = "right"
-    for each in shown:
-        table.add_row(each.name, each.parameters, each.gmacs, each.image, "\n".join(each.checkpoints) or "–")
-    console.print(table)
+# {command: (module of keras_vit.recipes, what it does)}. A module is loaded when its command is called: most of them
+# load TensorFlow, which the tree does without.
+COMMANDS = {
+    "list": ("list_models", "models with parameters, GMACs and published checkpoints"),
+    "info": ("describe_model", "one model in detail"),
+    "train classify": ("train_classifier", "train a classifier of images"),
+    "tune classify": ("tune_classifier", "search for better options of a training"),
+    "attention": ("draw_attention", "draw where a model looks on images of yours"),
+    "compare": ("compare_networks", "train six kinds of networks alike and report what they do"),
+    "predict": ("predict_classes", "name the classes of image files"),
+    "export": ("export_model", "write a model as a SavedModel for TensorFlow Serving"),
+}
 
 
-def info_command(name):
-    """Prints what is known of one model: its size, its options, its published checkpoints."""
-    _, config = registry.resolve(name)
-    from keras_vit.facts import facts
-    from keras_vit.weights import published
-
-    known = facts(name)
-    console.print(f"[bold]{name}[/]: {known.parameters} parameters, {known.gmacs} GMACs at {known.image}")
-    options = Table("option", "value", title="options of build", title_justify="left")
-    for field in dataclasses.fields(config):
-        options.add_row(field.name, str(getattr(config, field.name)))
-    console.print(options)
-    checkpoints = Table("weights=", "top-1", "at", "classes", "licence", "from", title="published checkpoints")
-    checkpoints.title_justify = "left"
-    for each in published(name).values():
-        top1, size = (f"{each.top1:.1f} %", f"{each.top1_size} px") if each.top1 else ("–", "–")
-        checkpoints.add_row(each.tag, top1, size, str(each.classes), each.licence, each.repository)
-    console.print(checkpoints if checkpoints.rows else "no published checkpoint is known")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Calls the command that `arguments` begin with; what can't be done is a line on stderr and exit status 2."""
+    cli.call(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def main(arguments=None):
-    """Runs a command; a name that isn't known is a sentence on stderr and exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m keras_vit", description=__doc__.partition(":")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    listing = commands.add_parser("list", help="models with parameters, GMACs and published checkpoints")
-    listing.add_argument("pattern", nargs="?", default="*", help="wildcard, such as 'vit-*'")
-    commands.add_parser("info", help="one model in detail").add_argument("name", help="such as vit-b16")
-    given = parser.parse_args(arguments)
-    try:
-        list_command(given.pattern) if given.command == "list" else info_command(given.name)
-    except (ValueError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+def _main(arguments):
+    for command, (module, _) in COMMANDS.items():
+        words = command.split()
+        if arguments[: len(words)] == words:
+            recipe = load(f"keras_vit.recipes.{module}")
+            return recipe.main(arguments=arguments[len(words) :], prog=f"keras-vit {command}")
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+    below = [command for command in COMMANDS if command.split()[: len(words)] == words]
+    if not below or not {"-h", "--help"}.issuperset(arguments[len(words) :]):
+        raise ValueError(_unknown(words or arguments))
+    print("usage: keras-vit COMMAND ...\n")
+    for command in below:
+        print(f"  {command:<16}{COMMANDS[command][1]}")
+    print("\nkeras-vit COMMAND --help shows the options of a command.")
+
+
+def _unknown(words):
+    """Returns the sentence for words that no command begins with."""
+    siblings = [command for command in COMMANDS if command.split()[0] == words[0]]
+    depth = 1 if siblings else 0  # of the first word that is wrong, or missing
+    known = dict.fromkeys(command.split()[depth] for command in siblings or COMMANDS)
+    hint = nested.did_you_mean(words[depth], known) if words[depth:] else ""
+    return f"no command {' '.join(words[: depth + 1])!r}{hint}; it is one of {', '.join(siblings or COMMANDS)}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,9 +8,7 @@ _CURES = {
     "tensorflow": _TENSORFLOW,
     "jax": "pip install 'keras-vit-zoo[jax]', or unset KERAS_BACKEND",
     "torch": "pip install torch, or unset KERAS_BACKEND",
-    **dict.fromkeys(
-        ("tensorflow_datasets", "keras_tuner", "sklearn", "tensorboard", "matplotlib", "tyro", "rich", "joblib"), _TRAIN
-    ),
+    **dict.fromkeys(("tensorflow_datasets", "keras_tuner", "sklearn", "tensorboard", "matplotlib", "joblib"), _TRAIN),
 }
 
 

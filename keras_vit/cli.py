@@ -11,13 +11,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
+import tyro
+
 from keras_vit import nested
-from keras_vit.backend import load
 from keras_vit.files import WriteError
 from keras_vit.training import options as training_options
 from keras_vit.training.errors import DivergedError, WorkerLostError
-
-tyro = load("tyro")
 
 T = TypeVar("T")
 
@@ -29,13 +28,18 @@ class _Start:
 
 
 def parse(
-    presets: dict[str, Callable[[], T]], description: str, arguments: Sequence[str] | None = None, kind: Any = None
+    presets: dict[str, Callable[[], T]],
+    description: str,
+    arguments: Sequence[str] | None = None,
+    kind: Any = None,
+    prog: str | None = None,
 ) -> T:
     """Returns the options of the preset or the file of options named in `arguments`, those given beside it changed.
 
     `presets` maps names to functions that return one dataclass each, the first the default; --help shows the docstring
     of the one chosen. Model options add to the preset's own, unless another model is named. `kind` is the type of the
-    dataclass where it is generic, such as Options[Classify]. Exits with status 2 where `arguments` can't be used.
+    dataclass where it is generic, such as Options[Classify]. --help calls the command `prog`, the module unless given.
+    Exits with status 2 where `arguments` can't be used.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen, rest = _parse(_Start, arguments, return_unknown_args=True, add_help=False)
@@ -46,7 +50,7 @@ def parse(
         type(start) if kind is None else kind,
         rest,
         default=nested.replace(start, model_options={}) if has_model else start,
-        prog=f"python -m {module.name}" if module else None,
+        prog=prog or (f"python -m {module.name}" if module else None),
         description=_description(description, presets, chosen.preset or next(iter(presets))),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
         return_unknown_args=True,
@@ -61,9 +65,17 @@ def parse(
     return nested.replace(given, model_options=own | now["model_options"])
 
 
-def run(work: Callable[[T], Any], presets: dict[str, Callable[[], T]], description: str, kind: Any = None) -> None:
-    """Calls `work` with the options of the command line."""
-    call(lambda: work(parse(presets, description, kind=kind)))
+def run(
+    work: Callable[[T], Any],
+    presets: dict[str, Callable[[], T]],
+    description: str,
+    kind: Any = None,
+    *,
+    arguments: Sequence[str] | None = None,
+    prog: str | None = None,
+) -> None:
+    """Calls `work` with the options that `parse` reads from `arguments`, the command line unless given."""
+    call(lambda: work(parse(presets, description, arguments, kind, prog)))
 
 
 def call(work: Callable[[], T]) -> T:
@@ -126,6 +138,8 @@ def _unboxed(text):
 
 
 def _description(description, presets, chosen):
+    if len(presets) == 1:
+        return description
     text = f"{description}\n\n--preset {{{','.join(presets)}}} or --options FILE, such as a run's options.json"
     text += ", chooses the options to start from."
     about = inspect.getdoc(presets[chosen])

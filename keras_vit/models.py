@@ -42,7 +42,7 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
         if file.suffix == ".keras" and file.exists():
             return keras.saving.load_model(file)
     name, _, weights = model.partition(":")
-    if not weights and "/" in model:
+    if not weights and ("/" in model or path.suffix == ".keras"):
         raise ValueError(f"{model!r} is no folder of a finished run, and no .keras file")
     if not weights:
         known = next(iter(published(name)), "path/to/checkpoint.safetensors")

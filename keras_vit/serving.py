@@ -72,13 +72,10 @@ def labels_of(model: keras.Model, labels: Sequence[str] | None = None) -> list[s
         return None
     classes = model.output.shape[-1]
     where = "were given" if labels is not None else "travel with it"
-    if labels is None:
-        labels = bundle.of(model).labels or range(classes)
-    if len(labels) != classes:
-        raise ValueError(
-            f"{model.name} has {classes} classes, but {len(labels)} labels {where}; name each with labels="
-        )
-    return list(map(str, labels))
+    names = list(map(str, (bundle.of(model).labels or range(classes)) if labels is None else labels))
+    if len(names) != classes:
+        raise ValueError(f"{model.name} has {classes} classes, but {len(names)} labels {where}; name each with labels=")
+    return names
 
 
 def _checked_preprocessing(model, preprocessing):

@@ -5,7 +5,8 @@
 The table it writes is that of docs/small_data.md. Stopped, it goes on where it was when it is started again.
 """
 
-import argparse
+import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from rich.table import Table
 
 from keras_vit import cli
 from keras_vit.files import read_json, write_csv, write_json
-from keras_vit.tasks.presets.classify import PRESETS
+from keras_vit.tasks.classify import Classify
+from keras_vit.tasks.presets import classify as presets
+from keras_vit.training.options import Options
 from keras_vit.training.train import train
 
 # What is changed of a preset: options of training, and options of the model
@@ -28,12 +31,38 @@ CHANGES = {
 }
 
 
-def run(preset, changes, seeds, output, **options):
-    """Trains `preset` with each of `changes` from each of `seeds`; returns {change: test accuracies, one a seed}.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """How often each change is tried."""
 
-    `options` replace others of the preset for all of them. Each run has a folder of its own below `output`.
+    training: Options[Classify]  # what is changed; its `output` is the folder of everything
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """one training of each change from each"""
+
+
+def digits() -> Ablation:
+    """As `keras-vit train classify --preset digits` trains."""
+    return Ablation(training=presets.digits().replace(output="runs/ablation"))
+
+
+def smoke() -> Ablation:
+    """As the preset smoke trains, from one seed: to see that everything works."""
+    return Ablation(training=presets.smoke().replace(output="runs/ablation-smoke"), seeds=(0,))
+
+
+def ablate(options):
+    """Trains with each of `CHANGES` from each seed, and writes and prints what each is worth."""
+    output = options.training.run.output
+    found = run(options.training, CHANGES, options.seeds, output)
+    write(found, options.seeds, output)
+    Console().print(table_of(found))
+
+
+def run(base, changes, seeds, output):
+    """Trains the options `base` with each of `changes` from each of `seeds`; returns {change: accuracies, one a seed}.
+
+    Each run has a folder of its own below `output`.
     """
-    base = PRESETS[preset]().replace(**options)
     found = {}
     for number, (name, change) in enumerate(changes.items()):
         found[name] = []
@@ -74,20 +103,7 @@ def _spread(values):
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def main():
-    """Runs the changes with the options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--preset", default="digits", choices=["digits", "smoke"], help="what is changed")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=None, help="those of the preset unless given")
-    parser.add_argument("--output", default="runs/ablation", help="folder for everything it writes")
-    parser.add_argument("--data-dir", default=None, help="where tensorflow-datasets keeps its files")
-    given = parser.parse_args()
-    options = {"data_dir": given.data_dir} | ({} if given.epochs is None else {"epochs": given.epochs})
-    found = run(given.preset, CHANGES, given.seeds, given.output, **options)
-    write(found, given.seeds, given.output)
-    Console().print(table_of(found))
-
+main = functools.partial(cli.run, ablate, {"digits": digits, "smoke": smoke}, __doc__)
 
 if __name__ == "__main__":
-    cli.call(main)
+    main()

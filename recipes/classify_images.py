@@ -49,6 +49,7 @@ def _unreadable(signature, paths, encoded):
 
 
 def main():
+    # The one command line without tyro: a client runs where TensorFlow alone is installed
     parser = argparse.ArgumentParser(description="Classifies image files with an exported SavedModel.")
     parser.add_argument("model", help="folder that keras_vit.export wrote, such as export/1")
     parser.add_argument("images", nargs="+", help="JPEG or PNG files")

@@ -1,8 +1,8 @@
 """Compares an MLP, LeNet, ResNet, ViT, hybrid and Mixer: trained alike on the same images, then asked what they do.
 
-    python -m keras_vit.recipes.compare_networks --preset fashion
-    python -m keras_vit.recipes.compare_networks --preset cifar10
-    python -m keras_vit.recipes.compare_networks --data folder:photos --augment flip-crop --output runs/photos
+    keras-vit compare --preset fashion
+    keras-vit compare --preset cifar10
+    keras-vit compare --data folder:photos --augment flip-crop --output runs/photos
 
 Writes one HTML file that needs nothing else, and the same as Markdown: accuracy, calibration, the worth of more images,
 what corruptions, hidden and shuffled patches do, where the networks look, how far their attention reaches, what a cell
@@ -11,6 +11,8 @@ Both presets take a fifth of the images and networks of about 80 thousand parame
 took them 30 minutes, "cifar10" 32, with 30 trainings each, two at a time, and what is measured.
 What was found: docs/compare_networks.md.
 """
+
+import functools
 
 from keras_vit import cli
 from keras_vit.studies.networks import compare as study
@@ -51,5 +53,7 @@ def compare(options):
     return study.compare(options, train)
 
 
+main = functools.partial(cli.run, compare, PRESETS, __doc__)
+
 if __name__ == "__main__":
-    cli.run(compare, PRESETS, __doc__)
+    main()

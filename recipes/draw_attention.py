@@ -1,7 +1,7 @@
 """Draws where a model looks on images of yours, by each method that the model offers, image beside image.
 
-    python -m keras_vit.recipes.draw_attention --images cat.jpg dog.jpg --model vit-b16:augreg_in21k_ft_in1k
-    python -m keras_vit.recipes.draw_attention --images seven.png --model runs/digits --methods rollout occlusion
+    keras-vit attention --images cat.jpg dog.jpg --model vit-b16:augreg_in21k_ft_in1k
+    keras-vit attention --images seven.png --model runs/digits --methods rollout occlusion
 
 A model is the folder of a run of train_classifier, or the name of one of the zoo with a published checkpoint, which is
 downloaded, or with the path of one. Maps by head are drawn as the mean over the heads, each map on a scale of its own.
@@ -9,6 +9,7 @@ downloaded, or with the path of one. Maps by head are drawn as the mean over the
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from keras_vit import analysis, bundle, cli, data, models
@@ -81,5 +82,7 @@ def titles(model, images, labels):
     return [f"{name}, {share[i]:.0%}" for name, share, i in zip(names, shares, likeliest, strict=True)]
 
 
+main = functools.partial(cli.run, draw, PRESETS, __doc__)
+
 if __name__ == "__main__":
-    cli.run(draw, PRESETS, __doc__)
+    main()

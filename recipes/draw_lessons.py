@@ -47,7 +47,9 @@ class Options:
     seed: int = 0
 
 
-SMOKE = Options(epochs=1, photo=96)
+def smoke() -> Options:
+    """One epoch and small photographs, to see that everything works."""
+    return Options(epochs=1, photo=96)
 
 
 def draw(options):
@@ -250,12 +252,7 @@ def _half(cells, axis):
     return cells.shape[axis] // 2
 
 
-def main():
-    """Draws as the command line says."""
-    tyro = backend.load("tyro")
-    options = tyro.cli(Options, prog="python -m keras_vit.recipes.draw_lessons", description=__doc__.partition("\n")[0])
-    cli.call(lambda: draw(options))
-
+main = functools.partial(cli.run, draw, {"plain": Options, "smoke": smoke}, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -14,6 +14,8 @@ docs/object_mass.md.
 Everything lies in runs/measure_attention afterwards. Run again it goes on where it stopped; --fresh starts over.
 """
 
+import functools
+
 from keras_vit import cli
 from keras_vit.studies.object_mass import measure as study
 from keras_vit.studies.object_mass.options import Options
@@ -46,5 +48,7 @@ def measure(options):
     return study.measure(options, train)
 
 
+main = functools.partial(cli.run, measure, PRESETS, __doc__)
+
 if __name__ == "__main__":
-    cli.run(measure, PRESETS, __doc__)
+    main()

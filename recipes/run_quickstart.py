@@ -5,7 +5,8 @@ python -m keras_vit.recipes.run_quickstart
 Everything lies in runs/quickstart afterwards. Run again it goes on where it stopped; --fresh starts over.
 """
 
-import argparse
+import dataclasses
+import functools
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -22,14 +24,34 @@ from keras_vit.pictures.attention import attention_picture
 from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.train import train
 
-HOME = Path("runs/quickstart")
 console = Console()
 
 
-def run(home=HOME, preset="digits", fresh=False):
-    """Trains, draws, exports and classifies below the folder `home`; returns what the server answered."""
-    home = Path(home)
-    options = PRESETS[preset]()
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where everything is written."""
+
+    output: str = "runs/quickstart"
+    """folder for everything it writes"""
+    fresh: bool = False
+    """start over"""
+    training: tyro.conf.Suppress[tyro.conf.Fixed[str]]  # the name of the preset of a training
+
+
+def digits() -> Options:
+    """As `keras-vit train classify --preset digits` trains."""
+    return Options(training="digits")
+
+
+def smoke() -> Options:
+    """A training of seconds, to see that everything works."""
+    return Options(training="smoke")
+
+
+def run(chosen):
+    """Trains, draws, exports and classifies below the folder `chosen.output`; returns what the server answered."""
+    home, fresh = Path(chosen.output), chosen.fresh
+    options = PRESETS[chosen.training]()
     console.rule("1. Train a small Vision Transformer on 1,797 handwritten digits")
     model = train(options.replace(output=str(home / "training"), fresh=fresh)).model
     source = data.open_source(options.data.name, data_dir=options.data.data_dir, seed=options.run.seed)
@@ -114,15 +136,7 @@ def table_of(digits, answers):
     return table
 
 
-def main():
-    """Runs the quickstart with the options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", default=HOME, help=f"folder for everything it writes, {HOME} by default")
-    parser.add_argument("--preset", default="digits", choices=["digits", "smoke"], help="smoke takes seconds")
-    parser.add_argument("--fresh", action="store_true", help="start over")
-    given = parser.parse_args()
-    run(given.output, given.preset, given.fresh)
-
+main = functools.partial(cli.run, run, {"digits": digits, "smoke": smoke}, __doc__)
 
 if __name__ == "__main__":
-    cli.call(main)
+    main()

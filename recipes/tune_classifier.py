@@ -1,17 +1,18 @@
 """Searches for better options of a classifier than those it begins with, by keras-tuner.
 
-    python -m keras_vit.recipes.tune_classifier --preset digits
+    keras-vit tune classify --preset digits
 
 20 trials of 8 epochs, 10 minutes of processor time on 2 busy CPU cores: the best reaches 97.2 % on validation, the
 default options 79.2 %; on test 96.7 % and 77.8 %.
 
-    python -m keras_vit.recipes.tune_classifier --data folder:photos --model vit-s16 --search hyperband --epochs 30
+    keras-vit tune classify --data folder:photos --model vit-s16 --search hyperband --epochs 30
 
 Takes every option of train_classifier; they are the trial 0, with which all others are compared. The best ones lie in
-best-options.json afterwards: python -m keras_vit.recipes.train_classifier --options FILE.
+best-options.json afterwards: keras-vit train classify --options FILE.
 """
 
 import dataclasses
+import functools
 import os
 from dataclasses import field
 from typing import Literal
@@ -90,5 +91,7 @@ def tune(search, train=train):
     return tuning.tune(search, train, base.task.monitor)
 
 
+main = functools.partial(cli.run, tune, PRESETS, __doc__, Search)
+
 if __name__ == "__main__":
-    cli.run(tune, PRESETS, __doc__, Search)
+    main()

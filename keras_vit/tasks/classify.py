@@ -6,18 +6,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import keras
 import numpy as np
 import tensorflow as tf
+import tyro
 from keras import ops
 
 from keras_vit import bundle, data, models, registry
-from keras_vit.backend import load
 from keras_vit.pictures import confusion_picture
 from keras_vit.pictures.figure import shortened
 from keras_vit.tasks import confusion, distillation
 from keras_vit.tasks.network import finished, learner_of, network_of
 from keras_vit.training.options import Options
 from keras_vit.training.task import Batch, Learner, Monitor
-
-tyro = load("tyro")
 
 NAME = 18  # characters of a label that fit above an image
 

@@ -11,10 +11,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from keras_vit import nested, registry
-from keras_vit.backend import load
+import tyro
 
-tyro = load("tyro")
+from keras_vit import nested, registry
 
 T = TypeVar("T")
 IRRELEVANT = {"identity": False}
@@ -88,7 +87,7 @@ class Model:
     """The model, and which of its weights are trained"""
 
     name: Annotated[str, tyro.conf.arg(name="model")] = field(default="vit-ti16", metadata={"flag": "model"})
-    """as listed by python -m keras_vit list"""
+    """as listed by keras-vit list"""
     options: Annotated[KeyValues, tyro.conf.arg(name="model-options")] = field(
         default_factory=dict, metadata={"flag": "model_options"}
     )

@@ -93,7 +93,7 @@ def test_links_lead_to_files(page):
 
 
 def test_recipe_draws_every_picture_anew(tmp_path):
-    paths = draw_lessons.draw(draw_lessons.dataclasses.replace(draw_lessons.SMOKE, output=str(tmp_path)))
+    paths = draw_lessons.draw(draw_lessons.dataclasses.replace(draw_lessons.smoke(), output=str(tmp_path)))
     assert {path.name for path in paths} == {path.name for path in (DOCS / "understanding").glob("*.png")}
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths}
     for path in paths:
