@@ -21,7 +21,7 @@ def curve(name):
 
 
 def test_the_smoke_preset_follows_its_curve(tmp_path):
-    _, history = train(PRESETS["smoke"]().replace(output=str(tmp_path / "run"), data_dir=str(tmp_path)))
+    history = train(PRESETS["smoke"]().replace(output=str(tmp_path / "run"), data_dir=str(tmp_path))).history
     expected = curve("smoke")
     assert [row["epoch"] for row in expected] == [1, 2]
     for name, tolerance in TOLERANCE.items():
