@@ -138,6 +138,11 @@ class Classify:
         if labels and labels != tuple(source.labels):
             raise ValueError(f"teacher {self.teacher!r} learned other classes than those of {source.name}")
         theirs = data.model_preprocessing(teacher)
+        if theirs is None:
+            raise ValueError(
+                f"teacher {self.teacher!r} says nothing of how its images are prepared; a run's model and a published "
+                "checkpoint do"
+            )
         return distillation.distil(student, teacher, preprocessing, theirs)
 
 

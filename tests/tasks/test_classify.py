@@ -114,6 +114,9 @@ def test_a_student_learns_from_a_run_and_is_kept_with_one_head(quick, tmp_path):
     assert 0 <= history.history["val_accuracy"][-1] <= 1
     with pytest.raises(ValueError, match="nowhere"):
         train(student.replace(teacher="nowhere", output=str(tmp_path / "c")))
+    keras_vit.build("lenet-5", classes=10, channels=1).save_weights(tmp_path / "own.weights.h5")
+    with pytest.raises(ValueError, match=r"teacher 'lenet-5:.*own.weights.h5' says nothing of how its images"):
+        train(student.replace(teacher=f"lenet-5:{tmp_path / 'own.weights.h5'}", output=str(tmp_path / "c")))
     with pytest.raises(ValueError, match="swin-t has no distillation token to learn from a teacher with"):
         train(student.replace(model="swin-t", model_options={}, output=str(tmp_path / "c")))
 

@@ -5,7 +5,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.ports import addresses
 
 from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.devices import cluster, strategy
@@ -26,15 +26,6 @@ KILLS = max(2, int(os.environ.get("KILLS", 2)))
 SLOW = (
     "import keras, time\nslow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.02))"
 )
-
-
-def addresses(count):
-    """Returns "host:port,…" of free ports of this machine."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in held)
-    for each in held:
-        each.close()
-    return found
 
 
 def start(options, count=2):

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kit import toy
+from kit.ports import addresses
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).parents[1] / "kit" / "distributed_program.py"
@@ -21,15 +21,6 @@ PROGRAM = Path(__file__).parents[1] / "kit" / "distributed_program.py"
 # products differ by 0.4 % where the batch of a convolution is cut otherwise.
 TOLERANCE = {"adamw": 1e-4, "bfloat16": 5e-3}
 EXACT = 5e-6
-
-
-def addresses(count):
-    """Returns "host:port,…" of free ports of this machine."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in held)
-    for each in held:
-        each.close()
-    return found
 
 
 def start(name, folder, *arguments):
