@@ -1,11 +1,19 @@
 """Pictures of what a model looks at."""
 
+import os
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_vit.pictures.figure import new_figure, write_figure
 
 
-def attention_picture(path, images, maps, titles):
+def attention_picture(
+    path: str | os.PathLike,
+    images: np.ndarray | Sequence[np.ndarray],
+    maps: np.ndarray | Sequence[np.ndarray],
+    titles: Sequence[str],
+) -> None:
     """Writes a PNG to `path`: each image (H, W) or (H, W, 3), over it its map (h, w), and `titles` above."""
     count = len(images)
     figure, axes = new_figure(2, count, (1.5 * count + 1.1, 3.3))

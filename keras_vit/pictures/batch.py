@@ -1,5 +1,7 @@
 """A picture of a batch of images as an array, for TensorBoard."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_vit.backend import load
@@ -9,7 +11,7 @@ ROW = 4  # images
 WIDTH = 2.0  # inches of an image
 
 
-def batch_picture(images, titles):
+def batch_picture(images: np.ndarray, titles: Sequence[str]) -> np.ndarray:
     """Returns a picture, uint8 (height, width, 3), of `images` (n, H, W, channels) of 0 to 255 with their titles."""
     rows = -(-len(images) // ROW)
     height = WIDTH * images.shape[1] / images.shape[2]

@@ -1,11 +1,18 @@
 """Maps of what analysis measures of the cells of a layer."""
 
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_vit.pictures.figure import VERMILION, new_figure, write_figure
 
+if TYPE_CHECKING:
+    from keras_vit.analysis.localise import Localisation
 
-def field_picture(path, fields, shares):
+
+def field_picture(path: str | os.PathLike, fields: Mapping[str, np.ndarray], shares: Mapping[str, float]) -> None:
     """Writes a PNG to `path`: the field of each layer, relative to its largest value, on a scale of square roots.
 
     `shares` are the `field_share` of each, which stands above it.
@@ -24,7 +31,9 @@ def field_picture(path, fields, shares):
     write_figure(path, figure)
 
 
-def localisation_picture(path, found, cells=None):
+def localisation_picture(
+    path: str | os.PathLike, found: "Localisation", cells: Sequence[tuple[int, int]] | None = None
+) -> None:
     """Writes a PNG to `path`: for some tokens of a Localisation their CKA with each patch, their own place marked.
 
     `cells` are places (row, column) of the layer's map, by default one in each corner and the centre; the class token,
@@ -34,7 +43,7 @@ def localisation_picture(path, found, cells=None):
     if cells is None:
         rows, columns = sorted({height // 8, height - 1 - height // 8}), sorted({width // 8, width - 1 - width // 8})
         cells = list(dict.fromkeys([(y, x) for y in rows for x in columns] + [(height // 2, width // 2)]))
-    shown = [("class token", None, found.prefix[0])] if len(found.prefix) else []
+    shown: list[tuple] = [("class token", None, found.prefix[0])] if len(found.prefix) else []
     shown += [(f"cell ({y}, {x})", (y, x), found.cells[y, x]) for y, x in cells]
     top = max(float(np.nanmax(each)) for _, _, each in shown)
     figure, axes = new_figure(1, len(shown), (1.6 * len(shown) + 0.9, 2.1))

@@ -1,6 +1,9 @@
 """Charts that compare networks: each network keeps its colour and its marker in all of them."""
 
 import dataclasses
+import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +26,7 @@ class Panel:
     chance: float | None = None  # what guessing gives
 
 
-def styles(names):
+def styles(names: Collection[str]) -> dict[str, dict[str, str]]:
     """Returns {name: {"color", "marker"}} of each of `names`."""
     colors = (*PALETTE, BLACK, "#999999")
     return {
@@ -31,7 +34,7 @@ def styles(names):
     }
 
 
-def lines_picture(path, panels, ylabel, percent=True):
+def lines_picture(path: str | os.PathLike, panels: Sequence[Panel], ylabel: str, percent: bool = True) -> None:
     """Writes a PNG to `path`: the panels side by side; a bar spans the least to the most where there are several."""
     figure, (axes,) = new_figure(1, len(panels), (3.1 * len(panels) + (2.4 if len(panels) == 1 else 0.4), 3.8))
     style = styles(panels[0].lines)
@@ -54,7 +57,9 @@ def lines_picture(path, panels, ylabel, percent=True):
     write_figure(path, figure)
 
 
-def dots_picture(path, values, xlabel, percent=True):
+def dots_picture(
+    path: str | os.PathLike, values: Mapping[str, Sequence[float]], xlabel: str, percent: bool = True
+) -> None:
     """Writes a PNG to `path`: for each of {network: values} a row, a dot for each value, a stroke at their mean."""
     figure, ((axis,),) = new_figure(1, 1, (6.4, 0.45 * len(values) + 0.9))
     style = styles(values)
@@ -70,7 +75,7 @@ def dots_picture(path, values, xlabel, percent=True):
     write_figure(path, figure)
 
 
-def bars_picture(path, panels):
+def bars_picture(path: str | os.PathLike, panels: Mapping[str, Mapping[str, float]]) -> None:
     """Writes a PNG to `path`: for each of {label of an axis: {network: number}} a panel of bars."""
     names = list(next(iter(panels.values())))
     figure, (axes,) = new_figure(1, len(panels), (3.6 * len(panels) + 0.6, 0.42 * len(names) + 0.9), sharey=True)
@@ -84,7 +89,13 @@ def bars_picture(path, panels):
     write_figure(path, figure)
 
 
-def gallery_picture(path, rows, titles=(), header="", side=1.15):
+def gallery_picture(
+    path: str | os.PathLike,
+    rows: Sequence[tuple[str, Any, Any]],
+    titles: Sequence[str] = (),
+    header: str = "",
+    side: float = 1.15,
+) -> None:
     """Writes a PNG to `path`: rows (label, images, maps) of images (H, W, C) of 0 to 1, with `titles` above.
 
     Over each image lies its map (h, w) if there are any, each on a scale of its own from its least to its most.

@@ -1,5 +1,9 @@
 """Draws a confusion matrix, of ten classes or of a thousand."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from keras_vit.backend import load
@@ -12,7 +16,9 @@ NAME = 24  # characters of a name that are shown
 INCHES = 7.0
 
 
-def confusion_picture(path, matrix, labels, title, pairs):
+def confusion_picture(
+    path: str | os.PathLike, matrix: np.ndarray, labels: Sequence[str], title: str, pairs: Sequence[dict[str, Any]]
+) -> None:
     """Writes a PNG to `path`: `matrix` (true classes, predicted classes), each row as shares of the class's images.
 
     Few classes have their counts written in; where these don't fit, the first of `pairs`, which `most_confused` found,

@@ -1,5 +1,8 @@
 """Draws how a training went."""
 
+import os
+from collections.abc import Mapping, Sequence
+
 from keras_vit import backend
 from keras_vit.pictures.figure import BLUE, GREEN, VERMILION, new_figure, write_figure
 
@@ -8,7 +11,14 @@ TRAINING = {"color": BLUE, "linestyle": "--", "label": "training"}
 VALIDATION = {"color": VERMILION, "linestyle": "-", "label": "validation"}
 
 
-def curves_picture(path, rows, title, number="accuracy", best=None, percent=True):
+def curves_picture(
+    path: str | os.PathLike,
+    rows: Sequence[Mapping[str, float]],
+    title: str,
+    number: str = "accuracy",
+    best: Mapping[str, float] | None = None,
+    percent: bool = True,
+) -> None:
     """Writes a PNG to `path`: loss, `number` and learning rate over the epochs of `rows`; `best`, a row, is marked.
 
     Each row has "epoch", "learning_rate", and both numbers for training and, as "val_...", for validation.

@@ -1,6 +1,7 @@
 """Diagrams of how data flow through a transformer block, a ViT and a hybrid."""
 
 import contextlib
+import os
 
 from keras_vit import backend
 from keras_vit.pictures.canvas import drawing
@@ -9,7 +10,7 @@ from keras_vit.pictures.figure import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
 HIGH = 1.0  # of a box
 
 
-def block_diagram(path, tokens, width, heads, hidden):
+def block_diagram(path: str | os.PathLike, tokens: int, width: int, heads: int, hidden: int) -> None:
     """Writes a PNG to `path`: the data flow through a TransformerBlock on `tokens` tokens of `width` numbers."""
     shape = f"{tokens} × {width}"
     with _canvas(path, (11, 2.6), (-0.2, 18.6), (-1.3, 2.3)) as axis:
@@ -35,7 +36,17 @@ def block_diagram(path, tokens, width, heads, hidden):
             axis.text(at, -0.75, text, ha="center", va="top", fontsize=10, style="italic")
 
 
-def hybrid_diagram(path, image, patch, trunk, channels, tokens, width, depth, classes):
+def hybrid_diagram(
+    path: str | os.PathLike,
+    image: int,
+    patch: int,
+    trunk: str,
+    channels: int,
+    tokens: int,
+    width: int,
+    depth: int,
+    classes: int,
+) -> None:
     """Writes a PNG to `path`: how a ViT and a hybrid make `tokens` tokens of the same image, and go on alike.
 
     `image` is its side in pixels, `patch` that of a patch; `trunk` names the convolutional network, whose map has

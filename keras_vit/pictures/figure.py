@@ -1,5 +1,8 @@
 """The style of all pictures: colours, figures, and how they are saved."""
 
+import os
+from typing import Any
+
 from keras_vit import backend
 from keras_vit.files import replacing
 
@@ -9,18 +12,18 @@ BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 
-def new_figure(rows, columns, size, **options):
+def new_figure(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
     """Returns a figure of `size` inches and its axes (rows, columns)."""
     figure = backend.load("matplotlib.figure").Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def write_figure(path, figure, dpi=120):
+def write_figure(path: str | os.PathLike, figure: Any, dpi: int = 120) -> None:
     """Writes a figure as PNG to `path`."""
     with replacing(path) as partial:
         figure.savefig(partial, dpi=dpi, format="png")
 
 
-def shortened(label, length):
+def shortened(label: str, length: int) -> str:
     """Returns a label of at most `length` characters, cut off with an ellipsis where it is longer."""
     return label if len(label) <= length else f"{label[: length - 1]}…"

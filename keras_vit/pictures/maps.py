@@ -1,5 +1,7 @@
 """Pictures of what weights and maps of a network look like beside the image."""
 
+import os
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +17,7 @@ from keras_vit.pictures.canvas import (
 from keras_vit.pictures.figure import VERMILION
 
 
-def weights_picture(path, weights, titles):
+def weights_picture(path: str | os.PathLike, weights: np.ndarray | Sequence[np.ndarray], titles: Sequence[str]) -> None:
     """Writes a PNG to `path`: the weights (count, h, w) of neurons as pictures, in two rows."""
     columns = -(-len(weights) // 2)
     with drawing(path, (1.35 * columns + 0.9, 3.4), 2, columns) as (figure, axes):
@@ -24,7 +26,13 @@ def weights_picture(path, weights, titles):
         colour_bar(figure, shown, axes, "weight of a pixel")
 
 
-def convolution_picture(path, image, kernels, maps, titles):
+def convolution_picture(
+    path: str | os.PathLike,
+    image: np.ndarray,
+    kernels: np.ndarray | Sequence[np.ndarray],
+    maps: np.ndarray | Sequence[np.ndarray],
+    titles: Sequence[str],
+) -> None:
     """Writes a PNG to `path`: an image, and for each kernel (k, k) its map (h, w) above its numbers."""
     count = len(kernels) + 1
     with drawing(path, (2.2 * count, 3.0), 2, count, height_ratios=(2, 1)) as (_, axes):
@@ -42,7 +50,12 @@ def convolution_picture(path, image, kernels, maps, titles):
                 axes[1, column].text(place, row, number, ha="center", va="center", color="w" if dark else "k")
 
 
-def feature_maps_picture(path, image, kernels, maps):
+def feature_maps_picture(
+    path: str | os.PathLike,
+    image: np.ndarray,
+    kernels: np.ndarray | Sequence[np.ndarray],
+    maps: np.ndarray | Sequence[np.ndarray],
+) -> None:
     """Writes a PNG to `path`: an image, and each kernel (k, k) of a layer above the map (h, w) that it makes."""
     count = len(kernels)
     with drawing(path, (1.25 * (count + 1) + 0.8, 2.9), 2, count + 1) as (figure, axes):
@@ -55,7 +68,9 @@ def feature_maps_picture(path, image, kernels, maps):
         colour_bar(figure, value, axes[1], "activation")
 
 
-def receptive_fields_picture(path, image, slopes, titles):
+def receptive_fields_picture(
+    path: str | os.PathLike, image: np.ndarray, slopes: np.ndarray | Sequence[np.ndarray], titles: Sequence[str]
+) -> None:
     """Writes a PNG to `path`: for each cell asked about, the pixels that it depends on, in a square around them.
 
     `slopes` are the absolute gradients (H, W) of its value with respect to the pixels of `image` (H, W); what is
@@ -76,13 +91,18 @@ def receptive_fields_picture(path, image, slopes, titles):
             axis.add_patch(square)
 
 
-def extent_of(slope):
+def extent_of(slope: np.ndarray) -> tuple[int, int, int, int]:
     """Returns (left, top, width, height) in pixels of the part of a map (H, W) outside which all is 0."""
     rows, columns = np.flatnonzero(slope.any(axis=1)), np.flatnonzero(slope.any(axis=0))
     return columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
 
 
-def looks_picture(path, images, seen, titles):
+def looks_picture(
+    path: str | os.PathLike,
+    images: np.ndarray | Sequence[np.ndarray],
+    seen: Mapping[str, np.ndarray | Sequence[np.ndarray]],
+    titles: Sequence[str],
+) -> None:
     """Writes a PNG to `path`: images (count, H, W), and a row below for each of `seen`, {name: maps (count, H, W)}.
 
     Each map is shown over its image, from its own 0 to its own largest value.

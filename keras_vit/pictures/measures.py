@@ -1,13 +1,22 @@
 """Curves of what analysis measures: over the blocks of a model, over its depth, over confidence."""
 
+import os
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_vit.pictures.figure import BLUE, PALETTE, VERMILION, new_figure, write_figure
 
+if TYPE_CHECKING:
+    from keras_vit.analysis.calibration import Calibration
+    from keras_vit.analysis.skip import SkipRatio
 
-def distance_picture(path, distances, uniform, title=""):
+
+def distance_picture(
+    path: str | os.PathLike, distances: Mapping[str, np.ndarray], uniform: Mapping[str, float], title: str = ""
+) -> None:
     """Writes a PNG to `path`: block by block its heads, sorted by distance, and a line where uniform attention is.
 
     `distances` and `uniform` are what `attention_distance` and `uniform_attention_distance` gave.
@@ -29,7 +38,7 @@ def distance_picture(path, distances, uniform, title=""):
     write_figure(path, figure)
 
 
-def skip_picture(path, ratios, title=""):
+def skip_picture(path: str | os.PathLike, ratios: "Mapping[str, Mapping[str, SkipRatio]]", title: str = "") -> None:
     """Writes a PNG to `path`: the ratio of each branch over the blocks, of the class token and of the cells.
 
     Of the cells the median is drawn, with a band that holds four fifths of them.
@@ -59,7 +68,7 @@ def skip_picture(path, ratios, title=""):
     write_figure(path, figure)
 
 
-def probe_picture(path, probes, title=""):
+def probe_picture(path: str | os.PathLike, probes: Mapping[str, Mapping[str, float]], title: str = "") -> None:
     """Writes a PNG to `path`: the accuracy over the depth of the network, for each of {model: what `probe` gave}.
 
     One model's layers are named, those of several lie at their share of the depth.
@@ -82,7 +91,7 @@ def probe_picture(path, probes, title=""):
     write_figure(path, figure)
 
 
-def reliability_picture(path, found, least=10):
+def reliability_picture(path: str | os.PathLike, found: "Mapping[str, Calibration]", least: int = 10) -> None:
     """Writes a PNG to `path`: accuracy over confidence for each of {classifier: Calibration}, one panel each.
 
     A point is a bin of `least` images or more, its area their number; below the diagonal a classifier is too sure.

@@ -1,5 +1,8 @@
 """Pictures of how much of a model's attention lies on the object."""
 
+import os
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from keras_vit import backend
@@ -10,7 +13,14 @@ TRAINED = {"color": BLUE, "marker": "o", "s": 44}
 ELSEWHERE = {"color": "#555555", "marker": "x", "linewidths": 1.2, "s": 30}
 
 
-def mass_picture(path, untrained, trained, elsewhere, area, title):
+def mass_picture(
+    path: str | os.PathLike,
+    untrained: Mapping[str, Sequence[float]],
+    trained: Mapping[str, Sequence[float]],
+    elsewhere: Mapping[str, Sequence[float]],
+    area: float,
+    title: str,
+) -> None:
     """Writes a PNG to `path`: for each kind of map its share on the object before and after training.
 
     `untrained`, `trained` and `elsewhere`, what of the trained one's lies on the object of another image, map names to
@@ -18,7 +28,10 @@ def mass_picture(path, untrained, trained, elsewhere, area, title):
     """
     percent = backend.load("matplotlib.ticker").PercentFormatter(1.0, decimals=0)
     figure, ((axes,),) = new_figure(1, 1, (8, 1.6 + 0.42 * len(trained)))
-    kinds = ((elsewhere, ELSEWHERE, "trained, on the object of another image"), (untrained, UNTRAINED, "untrained"))
+    kinds: tuple[tuple, ...] = (
+        (elsewhere, ELSEWHERE, "trained, on the object of another image"),
+        (untrained, UNTRAINED, "untrained"),
+    )
     kinds = (*kinds, (trained, TRAINED, "trained"))
     for row, name in enumerate(trained):
         ends = [np.mean(untrained[name]), np.mean(trained[name])]
@@ -36,7 +49,15 @@ def mass_picture(path, untrained, trained, elsewhere, area, title):
     write_figure(path, figure)
 
 
-def mask_picture(path, images, masks, untrained, trained, shares, title):
+def mask_picture(
+    path: str | os.PathLike,
+    images: np.ndarray | Sequence[np.ndarray],
+    masks: np.ndarray | Sequence[np.ndarray],
+    untrained: np.ndarray | Sequence[np.ndarray],
+    trained: np.ndarray | Sequence[np.ndarray],
+    shares: Sequence[Sequence[float]],
+    title: str,
+) -> None:
     """Writes a PNG to `path` of four rows: images (H, W) or (H, W, 3), masks (H, W), and both maps (h, w) of each.
 
     `shares` holds for each image the share of either map on the object. The object is outlined on the maps, whose

@@ -1,15 +1,25 @@
 """Draws a search: a line a trial, through what it tried to what that came to."""
 
 import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from keras_vit.backend import load
 from keras_vit.pictures.figure import VERMILION, new_figure, write_figure
+
+if TYPE_CHECKING:
+    from keras_vit.training.task import Monitor
+    from keras_vit.tuning.leaderboard import Row
+    from keras_vit.tuning.search_space import Axis
 
 FAILED = {"color": VERMILION, "linewidth": 1.5, "linestyle": ":"}
 STRETCH = 30  # how much closer to the best trial differences are drawn larger than close to the worst
 
 
-def parallel_picture(path, rows, axes, monitor, title):
+def parallel_picture(
+    path: str | os.PathLike, rows: "Sequence[Row]", axes: "Sequence[Axis]", monitor: "Monitor", title: str
+) -> None:
     """Writes a PNG to `path`: parallel coordinates, an upright axis for each of `axes`, the last for the `monitor`.
 
     `rows` are the trials from the best to the worst. Better lines are lighter; the best is thick, the default options

@@ -1,11 +1,18 @@
 """Pictures of how alike the layers of two models see: a heat map, and lines with error bars."""
 
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_vit.pictures.figure import PALETTE, new_figure, write_figure
 
+if TYPE_CHECKING:
+    from keras_vit.analysis.similarity import Similarity
 
-def similarity_picture(path, trained, control):
+
+def similarity_picture(path: str | os.PathLike, trained: "Similarity", control: "Similarity") -> None:
     """Writes a PNG to `path`: the heat map of `trained`, and beside it the one of untrained networks as a control."""
     _check_control(trained, control)
     width, height = (max(2.4, 0.16 * count) for count in trained.values.shape[::-1])
@@ -25,7 +32,9 @@ def similarity_picture(path, trained, control):
     write_figure(path, figure, dpi=130)
 
 
-def similarity_lines(path, trained, control, columns=None):
+def similarity_lines(
+    path: str | os.PathLike, trained: "Similarity", control: "Similarity", columns: Sequence[str] | None = None
+) -> None:
     """Writes a PNG to `path`: CKA of every layer of the first model with some layers of the second, with error bars.
 
     `columns` names these, by default the first, the middle and the last. The bars are the standard deviation over
@@ -60,8 +69,8 @@ def similarity_lines(path, trained, control, columns=None):
     axis.grid(axis="y", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     repeated = [each.repeats for each in (trained, control) if each.deviations is not None]
-    note = f"bars: standard deviation\nof {repeated[0]} repeats" if repeated else None
-    axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1), title=note, title_fontsize=7)
+    title = f"bars: standard deviation\nof {repeated[0]} repeats" if repeated else None
+    axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1), title=title, title_fontsize=7)
     write_figure(path, figure, dpi=130)
 
 

@@ -1,11 +1,13 @@
 """Pictures of an image as a sequence of tokens, and of how these attend to each other."""
 
+import os
+
 import numpy as np
 
 from keras_vit.pictures.canvas import colour_bar, drawing, show_image, show_shares, show_signed
 
 
-def patches_picture(path, image, patch):
+def patches_picture(path: str | os.PathLike, image: np.ndarray, patch: int) -> None:
     """Writes a PNG to `path`: an image (H, W, 3), the patches it is cut into, and the same laid in one sequence."""
     rows, columns = (side // patch for side in image.shape[:2])
     cut = image[: rows * patch, : columns * patch].reshape(rows, patch, columns, patch, -1).swapaxes(1, 2)
@@ -19,7 +21,7 @@ def patches_picture(path, image, patch):
         _show_apart(below, cut.reshape(1, rows * columns, *cut.shape[2:]), f"a sequence of {rows * columns} tokens")
 
 
-def attention_steps_picture(path, q, k, v):
+def attention_steps_picture(path: str | os.PathLike, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> None:
     """Writes a PNG to `path`: scaled dot-product attention of queries, keys and values (N, d), matrix by matrix."""
     count, d = q.shape
     scores = q @ k.T / np.sqrt(d)
@@ -41,7 +43,7 @@ def attention_steps_picture(path, q, k, v):
         bar.ax.tick_params(labelsize=8)
 
 
-def heads_picture(path, image, matrices, rolled):
+def heads_picture(path: str | os.PathLike, image: np.ndarray, matrices: np.ndarray, rolled: np.ndarray) -> None:
     """Writes a PNG to `path`: a row a block, with a map (h, w) for each head and one of the rollout up to there.
 
     `matrices` are the class token's attention to the patches, (blocks, heads, h, w), `rolled` (blocks, h, w).
@@ -60,7 +62,7 @@ def heads_picture(path, image, matrices, rolled):
         colour_bar(figure, shown, axes, "× even share")
 
 
-def positions_picture(path, table):
+def positions_picture(path: str | os.PathLike, table: np.ndarray) -> None:
     """Writes a PNG to `path`: for each place of a position table (h, w, D) its cosine similarity to all places.
 
     Above stand the means over all pairs of places that share a side, and over all other pairs.

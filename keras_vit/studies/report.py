@@ -5,6 +5,7 @@ import dataclasses
 import html
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_vit.files import replacing
@@ -40,7 +41,9 @@ class Section:
     measured: object = None  # what the picture draws, as numbers; no part of the page
 
 
-def write_report(path, title, lead, sections, facts):
+def write_report(
+    path: str | os.PathLike, title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, str]
+) -> None:
     """Writes the HTML file `path`: `title`, the `lead` below it, the sections, and `facts` {what: text} at the end.
 
     Pictures and style lie within the file, and nothing is fetched or run. All texts are plain and get escaped.
@@ -61,7 +64,9 @@ def write_report(path, title, lead, sections, facts):
         partial.write_text(page, encoding="utf-8")
 
 
-def write_markdown(path, title, lead, sections, facts):
+def write_markdown(
+    path: str | os.PathLike, title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, str]
+) -> None:
     """Writes what `write_report` writes as Markdown, for where repositories are read; pictures stay files beside it."""
     path = Path(path)
     lines = [f"# {title}", lead]

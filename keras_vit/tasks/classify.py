@@ -1,6 +1,7 @@
 """Classification: which of several classes an image is of."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 import keras
@@ -15,6 +16,7 @@ from keras_vit.pictures.figure import shortened
 from keras_vit.tasks import confusion, distillation
 from keras_vit.tasks.network import finished, learner_of, network_of
 from keras_vit.training.options import Options
+from keras_vit.training.runs.folder import RunFolder
 from keras_vit.training.task import Batch, Learner, Monitor
 
 NAME = 18  # characters of a label that fit above an image
@@ -80,17 +82,19 @@ class Classify:
         bundle.update(network, labels=source.labels)
         return learner
 
-    def example(self, options, source, learner, training):
+    def example(
+        self, options: Options, source: data.Source, learner: Learner, training: bool
+    ) -> Callable[[Batch, tf.Tensor], Batch]:
         targets = {"label": source.targets["label"]}
         if not training:
             return data.decoder(targets, learner.preprocessing)
         erased = options.data.random_erasing
         return data.decoder(targets, learner.training_preprocessing, options.data.augment, random_erasing=erased)
 
-    def mix(self, options, source):
+    def mix(self, options: Options, source: data.Source) -> Callable[[Batch, tf.Tensor], Batch]:
         return data.mixing({"label": source.targets["label"]}, mixup=self.mixup, cutmix=self.cutmix)
 
-    def loss(self, network, batch, training):
+    def loss(self, network: Callable, batch: Batch, training: bool) -> tuple[tf.Tensor, Any]:
         outputs = network(batch["image"], training=training)
         return tf.reduce_mean(self._losses(_shares(batch, outputs), outputs)), outputs
 
@@ -100,16 +104,18 @@ class Classify:
             found["balanced_accuracy"] = confusion.Confusion(len(source.labels))
         return found
 
-    def update(self, metrics, batch, outputs):
+    def update(self, metrics: dict[str, keras.metrics.Metric], batch: Batch, outputs: Any) -> None:
         logits = outputs[:, 0] + outputs[:, 1] if len(outputs.shape) == 3 else outputs  # of a student: both its heads
         for metric in metrics.values():
             metric.update_state(_shares(batch, outputs), logits)
 
-    def preview(self, options, source, learner, batch):
+    def preview(
+        self, options: Options, source: data.Source, learner: Learner, batch: Batch
+    ) -> tuple[np.ndarray, list[str]]:
         images = learner.training_preprocessing.denormalize(batch["image"])
         return images.round().astype("uint8"), [captions(shares, source.labels) for shares in batch["label"]]
 
-    def report(self, options, source, folder, metrics):
+    def report(self, options: Options, source: data.Source, folder: RunFolder, metrics: Any) -> dict[str, Any]:
         labels = list(source.labels)
         if "balanced_accuracy" not in metrics:
             return {
@@ -177,17 +183,23 @@ class SigmoidLoss(keras.losses.Loss):
     train. With `target_threshold` an image is wholly of each class whose share, after smoothing, is above it.
     """
 
-    def __init__(self, label_smoothing=0.0, target_threshold=None, name="sigmoid_loss", **kwargs):
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        target_threshold: float | None = None,
+        name: str = "sigmoid_loss",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
         self.target_threshold = target_threshold
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         shares = ops.cast(y_true, "float32") * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
         if self.target_threshold is not None:
             shares = ops.cast(shares > self.target_threshold, "float32")
         return ops.mean(ops.binary_crossentropy(shares, y_pred, from_logits=True), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"label_smoothing": self.label_smoothing, "target_threshold": self.target_threshold}
         return {**super().get_config(), **own}

@@ -4,13 +4,24 @@ Touvron et al. 2021 (arXiv 2012.12877): the class token learns from the labels, 
 that the teacher finds likeliest in the same, augmented, image.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from keras_vit.data import Preprocessing
+
 
 HEADS = ("head", "head_dist")  # of a student built with distillation="both"
 
 
-def distil(student, teacher, preprocessing=None, teachers=None):
+def distil(
+    student: keras.Model,
+    teacher: keras.Model,
+    preprocessing: "Preprocessing | None" = None,
+    teachers: "Preprocessing | None" = None,
+) -> keras.Model:
     """Returns a model from images to (B, 3, classes): the logits of `student`'s two heads and of `teacher`.
 
     It shares the weights of `student`, which is built with distillation="both", and trains with HardDistillation.
@@ -63,30 +74,30 @@ class HardDistillation(keras.losses.Loss):
     the teacher's. Predictions are those of `distil`.
     """
 
-    def __init__(self, label_smoothing=0.0, name="hard_distillation", **kwargs):
+    def __init__(self, label_smoothing: float = 0.0, name: str = "hard_distillation", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         head, head_dist, teacher = ops.unstack(y_pred, 3, axis=1)
         classes = head.shape[-1]
         labels = probabilities(y_true, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
         taught = ops.one_hot(ops.argmax(ops.stop_gradient(teacher), axis=-1), classes, dtype=head.dtype)
         return 0.5 * (_cross_entropy(labels, head) + _cross_entropy(taught, head_dist))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-def student_accuracy(y_true, y_pred):
-    """Tells of each prediction of `distil` whether the mean of the student's heads finds the likeliest label; (B,)."""
+def student_accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Returns (B,): 1 where the mean of the student's heads in a prediction of `distil` finds the likeliest label."""
     found = ops.argmax(y_pred[:, 0] + y_pred[:, 1], axis=-1)
     expected = ops.argmax(probabilities(y_true, y_pred.shape[-1]), axis=-1)
     return ops.cast(ops.equal(found, expected), "float32")
 
 
-def probabilities(labels, classes):
+def probabilities(labels: Any, classes: int) -> Any:
     if len(labels.shape) == 2 and labels.shape[-1] == classes:
         return ops.cast(labels, "float32")
     return ops.one_hot(ops.reshape(ops.cast(labels, "int32"), (-1,)), classes, dtype="float32")  # Keras adds an axis

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -12,7 +13,7 @@ from keras_vit.training.options import Options
 from keras_vit.training.task import Learner
 
 
-def network_of(options: Options, source: data.Source, **needed) -> keras.Model:
+def network_of(options: Options, source: data.Source, **needed: Any) -> keras.Model:
     """Returns the model that `options` name, built with what the task has `needed`, such as classes and channels.
 
     Layers that are not to be trained are frozen, low-rank matrices added. Raises ValueError for model options that

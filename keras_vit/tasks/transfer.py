@@ -9,7 +9,7 @@ from keras_vit.layers import MultiHeadAttention
 from keras_vit.training.optim.layer_decay import depths
 
 
-def freeze(model, until):
+def freeze(model: keras.Model, until: str) -> None:
     """Freezes the layers of `model` before the layer `until`, such as "block_3"; "head" leaves the heads alone.
 
     Call it before the optimizer is made. Frozen batch normalisations keep their statistics too. Raises ValueError
@@ -28,7 +28,7 @@ def freeze(model, until):
             layer.trainable = False
 
 
-def add_lora(model, rank, alpha=None):
+def add_lora(model: keras.Model, rank: int, alpha: float | None = None) -> None:
     """Leaves only the heads of `model` and new matrices of `rank` beside each attention's projections to train.
 
     Low-rank adaptation, Hu et al. 2021 (arXiv 2106.09685): the kernels of "qkv" and "out" become
@@ -52,12 +52,12 @@ def add_lora(model, rank, alpha=None):
         dense.enable_lora(rank, lora_alpha=alpha)
 
 
-def has_lora(model):
-    """Tells whether `model` has the matrices of `add_lora`."""
+def has_lora(model: keras.Model) -> bool:
+    """Returns whether `model` has the matrices of `add_lora`."""
     return any(dense.lora_enabled for dense in _projections(model))
 
 
-def merge_lora(model):
+def merge_lora(model: keras.Model) -> keras.Model:
     """Returns a new model that computes what `model` does, without the matrices of `add_lora`, trainable as any.
 
     Kernels are added up in float32, where the file that Keras saves rounds them to the precision of the arithmetic.

@@ -14,7 +14,7 @@ from keras_vit.training.totals import Totals
 class Evaluation:
     """Measures a model on a split, if the task says by what."""
 
-    def __init__(self, training: Training, model: keras.Model, split: str):
+    def __init__(self, training: Training, model: keras.Model, split: str) -> None:
         options, devices = training.options, training.devices
         with devices.scope():
             self.metrics = options.task.metrics(training.source, split)

@@ -5,7 +5,7 @@ task gives the loss and updates its metrics.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -167,14 +167,14 @@ def evaluate(
     return numbers
 
 
-def update(task: Task, totals: Totals, batch: Batch, loss, outputs) -> None:
+def update(task: Task, totals: Totals, batch: Batch, loss: Any, outputs: Any) -> None:
     """Adds the mean `loss` of a batch and what the task measures of its outputs to `totals`."""
     totals.loss.update_state(loss, sample_weight=_examples(batch))
     task.update(totals.metrics, batch, outputs)
 
 
 @contextlib.contextmanager
-def as_one_device(model: keras.Model, strategy: Any):
+def as_one_device(model: keras.Model, strategy: Any) -> Iterator[None]:
     """While a step is traced: batch normalisation sees all devices, and each device draws its own random numbers.
 
     Both hold for the traced graph alone and not for the layers, so that a saved model doesn't know of it.

@@ -18,7 +18,7 @@ class Totals:
     their own and are summed only when the numbers are read.
     """
 
-    def __init__(self, strategy: Any, metrics: dict[str, keras.metrics.Metric]):
+    def __init__(self, strategy: Any, metrics: dict[str, keras.metrics.Metric]) -> None:
         self.strategy = strategy
         with strategy.scope():
             self.loss = keras.metrics.Mean(name="loss")

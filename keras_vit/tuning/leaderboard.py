@@ -2,6 +2,9 @@
 
 import csv
 import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
@@ -9,6 +12,9 @@ from rich.text import Text
 
 from keras_vit.files import replacing
 from keras_vit.training.task import Monitor
+
+if TYPE_CHECKING:
+    from keras_vit.tuning.search_space import Axis
 
 SHOWN = 10  # trials of the table, beside the default and those that failed
 
@@ -24,7 +30,7 @@ class Row:
     failure: str | None = None
     result: dict = dataclasses.field(default_factory=dict)  # of its training, as in result.json
 
-    def changes(self, axes) -> str:
+    def changes(self, axes: "Sequence[Axis]") -> str:
         """Returns "depth=6, drop_path=0.12": what differs from the default."""
         if not self.number:
             return "the default options"
@@ -37,7 +43,7 @@ def ranked(rows: list[Row], monitor: Monitor) -> list[Row]:
     return sorted(rows, key=lambda row: (row.best is None, monitor.rank(row.best) if row.best else (), row.number))
 
 
-def line(row: Row, axes, monitor: Monitor) -> str:
+def line(row: Row, axes: "Sequence[Axis]", monitor: Monitor) -> str:
     """Returns one line about a trial that has just ended."""
     if row.best is None:
         return f"trial {row.number} failed ({row.failure}); {row.changes(axes)}"
@@ -45,7 +51,7 @@ def line(row: Row, axes, monitor: Monitor) -> str:
     return f"trial {row.number}: {monitor.describe(row.best)}, {took}; {row.changes(axes)}"
 
 
-def table(rows: list[Row], axes, monitor: Monitor) -> Table:
+def table(rows: list[Row], axes: "Sequence[Axis]", monitor: Monitor) -> Table:
     """Returns the table of the best trials, the default options, and those that failed, of the ranked `rows`."""
     shown = [(i, row) for i, row in enumerate(rows, start=1) if i <= SHOWN or not row.number or row.best is None]
     best = f", the best {SHOWN} of them" if len(rows) > SHOWN else ""
@@ -64,7 +70,7 @@ def table(rows: list[Row], axes, monitor: Monitor) -> Table:
     return made
 
 
-def write(rows: list[Row], axes, monitor: Monitor, path) -> None:
+def write(rows: list[Row], axes: "Sequence[Axis]", monitor: Monitor, path: str | os.PathLike) -> None:
     """Writes the ranked `rows` to `path` as CSV."""
     measured = list(dict.fromkeys((monitor.name, "val_loss")))
     of_result = ["parameters", "seconds"]

@@ -35,7 +35,7 @@ class FaultTolerantOracle:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in (proposal.get("values") or {}).items()}
         return proposal | {"values": plain}
 
-    def save(self):
+    def save(self) -> None:
         """Writes nothing: the log of the search has all that can be read again."""
 
     def _score_failures(self):
@@ -73,7 +73,9 @@ class Hyperband(FaultTolerantOracle, kt.oracles.HyperbandOracle):
 class Proposer:
     """Proposes trials by the search "random", "bayesian" or "hyperband", which has `epochs` at most."""
 
-    def __init__(self, algorithm: str, parameters, monitor: Monitor, *, trials: int, epochs: int, seed: int):
+    def __init__(
+        self, algorithm: str, parameters: Any, monitor: Monitor, *, trials: int, epochs: int, seed: int
+    ) -> None:
         kinds: dict[str, tuple[Any, dict]] = {
             "random": (RandomSearch, {"max_trials": None}),
             "bayesian": (BayesianOptimization, {"max_trials": None, "num_initial_points": max(3, trials // 3)}),

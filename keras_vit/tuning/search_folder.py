@@ -1,8 +1,11 @@
 """The folder of a search: its options, the log of its trials, one run a trial, and the result."""
 
 import contextlib
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -15,7 +18,7 @@ from keras_vit.training.runs.folder import WRITER, RunError, differences
 class SearchFolder:
     """The files of the search with the options `search`, on which several processes on one disk may work."""
 
-    def __init__(self, path, search):
+    def __init__(self, path: str | os.PathLike, search: Any) -> None:
         self.path = Path(path)
         self._asked, self._default = identity(search), identity(nested.defaults(search))
         self.options = self.path / "search.json"
@@ -27,7 +30,7 @@ class SearchFolder:
         self.picture = self.path / "parallel-coordinates.png"
         self.result = self.path / "result.json"
 
-    def begin(self, fresh=False):
+    def begin(self, fresh: bool = False) -> None:
         """Makes the folder ready; `fresh` removes what a search had written here, and nothing else.
 
         Raises RunError, and changes nothing, where the folder can't take this search.
@@ -43,7 +46,7 @@ class SearchFolder:
             self.trials.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
-    def log(self):
+    def log(self) -> Iterator[list[dict[str, Any]]]:
         """Yields the events of the search to one process at a time; what it appends is written at the end."""
         with FileLock(self.locks / "log"):
             events = read_json(self.events)
@@ -52,16 +55,16 @@ class SearchFolder:
             if len(events) > before:
                 write_json(self.events, events)
 
-    def claim(self, number):
+    def claim(self, number: int) -> Any:
         """Returns a context within which no other process trains the trial; None if another does."""
         with contextlib.suppress(Timeout):
             return FileLock(self.locks / str(number)).acquire(timeout=0)
 
-    def run_of(self, number):
+    def run_of(self, number: int) -> Path:
         """Returns the folder of the training of a trial; what it prints goes to a file beside it, with .log."""
         return self.trials / str(number)
 
-    def epochs_of(self, number):
+    def epochs_of(self, number: int) -> int:
         """Returns how many lines the history of a trial has."""
         history = self.run_of(number) / "history.csv"
         return len(history.read_text(encoding="utf-8").splitlines()) if history.exists() else 0

@@ -2,10 +2,12 @@
 
 import ast
 import dataclasses
+from typing import Any
 
 from keras_vit import nested, registry
 from keras_vit.backend import load
 from keras_vit.spaces import Range, Times
+from keras_vit.training.options import Options
 
 kt = load("keras_tuner")
 
@@ -39,18 +41,18 @@ class Axis:
     log: bool = False
 
     @property
-    def whole(self):
+    def whole(self) -> bool:
         """Whether only whole numbers are meant."""
         return all(isinstance(each, int) for each in (self.default, self.low, self.high))
 
-    def changes(self, value):
+    def changes(self, value: Any) -> dict[str, Any]:
         """Returns {option: what it becomes} at `value`."""
         if self.choices is not None:
             return self.choices[value]
         # 4 digits: enough, readable, and the same whether a number came through a file or as a float32
         return {self.name: int(value) if self.whole else float(f"{value:.4g}")}
 
-    def declare(self, parameters):
+    def declare(self, parameters: Any) -> None:
         """Adds the axis to the keras_tuner.HyperParameters `parameters`."""
         if self.choices is not None:
             parameters.Choice(self.name, list(self.choices), default=self.default, ordered=False)
@@ -59,7 +61,7 @@ class Axis:
             kind(self.name, self.low, self.high, sampling="log" if self.log else "linear", default=self.default)
 
 
-def axes(base, given: dict | None = None) -> list[Axis]:
+def axes(base: Options, given: dict | None = None) -> list[Axis]:
     """Returns the Axis of each entry of the space of `base.model`, changed by the entries `given`.
 
     `base` are the options of a training; they are the default of each axis, so that what is searched holds them.
@@ -79,7 +81,7 @@ def axes(base, given: dict | None = None) -> list[Axis]:
     return found
 
 
-def parameters(axes: list[Axis]):
+def parameters(axes: list[Axis]) -> Any:
     """Returns the keras_tuner.HyperParameters of `axes`."""
     declared = kt.HyperParameters()
     for axis in axes:
@@ -87,7 +89,7 @@ def parameters(axes: list[Axis]):
     return declared
 
 
-def applied(axes: list[Axis], values: dict, base):
+def applied(axes: list[Axis], values: dict, base: Options) -> Options:
     """Returns the options `base` changed to `values`, {name of an axis: its choice or number}."""
     changes: dict = {}
     for axis in axes:
@@ -98,7 +100,7 @@ def applied(axes: list[Axis], values: dict, base):
     return base.replace(**own, model_options=model_options)
 
 
-def parse(name: str, entry) -> tuple | Range | Times | None:
+def parse(name: str, entry: Any) -> tuple | Range | Times | None:
     """Returns the tuple, Range or Times that `entry` means, None for "fixed"; ValueError for any other."""
     if isinstance(entry, (Range, Times)) or entry == "fixed":
         return None if entry == "fixed" else entry

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from rich import print as show
 
 from keras_vit import files
 from keras_vit.pictures import parallel_picture
+from keras_vit.training.options import Options
 from keras_vit.training.runs.folder import RunError
 from keras_vit.training.task import Monitor
 from keras_vit.tuning import leaderboard, oracles, search_space, tuner
 from keras_vit.tuning.search_folder import SearchFolder
 
 
-def tune(search, train: Callable, monitor: Monitor) -> tuple[dict, list[leaderboard.Row]]:
+def tune(search: Any, train: Callable, monitor: Monitor) -> tuple[dict, list[leaderboard.Row]]:
     """Returns the options of the best trial, and the Row of every trial from the best to the worst.
 
     `search.training` are the options of a training, and of trial 0; the other trials are `train` with what the search
@@ -62,7 +64,9 @@ def rows_of(folder: SearchFolder, epochs: int) -> list[leaderboard.Row]:
     return rows
 
 
-def conclude(folder, axes, base, monitor):
+def conclude(
+    folder: SearchFolder, axes: list[search_space.Axis], base: Options, monitor: Monitor
+) -> tuple[dict, list[leaderboard.Row]]:
     """Writes and shows what the search found; returns the best options and all rows."""
     rows = leaderboard.ranked(rows_of(folder, base.optim.epochs), monitor)
     best = rows[0]

@@ -3,15 +3,26 @@
 import contextlib
 import itertools
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from keras_vit.files import WriteError
 
+if TYPE_CHECKING:
+    from keras_vit.tuning.oracles import Proposer
+    from keras_vit.tuning.search_folder import SearchFolder
+
 STARTS = 3  # of a trial's process without a completed epoch, before the trial counts as failed
 
 
-def search(folder, proposer, trials, evaluate):
+def search(
+    folder: "SearchFolder",
+    proposer: "Proposer",
+    trials: float,
+    evaluate: Callable[[int, dict[str, Any]], dict[str, float]],
+) -> Iterator[int]:
     """Evaluates trials in the SearchFolder `folder` until `trials` have ended, beside other processes that do so.
 
     `evaluate(number, values)` returns the numbers of a trial; the trial fails with what that raises, and the search
@@ -34,7 +45,7 @@ def search(folder, proposer, trials, evaluate):
         yield number
 
 
-def trials_of(events):
+def trials_of(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns {"values": …} of each trial, by its number, with "ended" and "best" or "failure" where it has."""
     trials = [{"values": event["proposed"]} for event in events if event.get("proposed")]
     for event in events:

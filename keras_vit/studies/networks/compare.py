@@ -5,7 +5,9 @@ import dataclasses
 import os
 import platform
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,11 +17,12 @@ from keras_vit import backend, data, files, models
 from keras_vit.data import preparing
 from keras_vit.data.skipping import decode_or_skip
 from keras_vit.studies.networks import insides, layers, outcomes, robustness
-from keras_vit.studies.networks.networks import networks
-from keras_vit.studies.networks.options import check
+from keras_vit.studies.networks.networks import Network, networks
+from keras_vit.studies.networks.options import Options, check
 from keras_vit.studies.networks.study import Candidate, Run, Study
 from keras_vit.studies.networks.trainings import train_missing, trainings_of
-from keras_vit.studies.report import write_markdown, write_report
+from keras_vit.studies.report import Section, write_markdown, write_report
+from keras_vit.training import options as training_options
 from keras_vit.training.runs import provenance
 from keras_vit.training.runs.folder import RunFolder
 
@@ -47,7 +50,7 @@ STEPS = (
 )
 
 
-def compare(options, train):
+def compare(options: Options, train: Callable[[training_options.Options], Any]) -> Path:
     """Trains what isn't trained yet by `train`, measures, and writes the report; returns its path.
 
     Raises ValueError for options that can't be met, before any training.
@@ -70,7 +73,7 @@ def compare(options, train):
     return path
 
 
-def candidate(options, name, network, source):
+def candidate(options: Options, name: str, network: Network, source: data.Source) -> Candidate:
     """Returns the Candidate of a network whose trainings are done."""
     trainings = trainings_of(options, name, network)
     folders = {key: RunFolder(training.run.output, training) for key, training in trainings.items()}
@@ -86,7 +89,7 @@ def candidate(options, name, network, source):
     return Candidate(name, network.idea, *sizes, keras.saving.load_model(best), untrained, runs)
 
 
-def run_of(folder, share, seed):
+def run_of(folder: RunFolder, share: float, seed: int) -> Run:
     """Returns the Run that a folder holds."""
     result = files.read_json(folder.result)
     with folder.history.open(encoding="utf-8") as lines:
@@ -94,9 +97,9 @@ def run_of(folder, share, seed):
     return Run(share, seed, result["images"]["train"], result["test"]["accuracy"], rows, result["seconds"])
 
 
-def measure(options, source, candidates):
+def measure(options: Options, source: data.Source, candidates: Sequence[Candidate]) -> list[Section]:
     """Returns the sections of the report."""
-    preprocessing = data.model_preprocessing(candidates[0].model)
+    preprocessing: Any = data.model_preprocessing(candidates[0].model)
     images, labels = sample(source, "test", preprocessing, options.images)
     pictures = Path(options.output) / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -120,7 +123,9 @@ def measure(options, source, candidates):
     return [each for each in found if each is not None]
 
 
-def sample(source, split, preprocessing, count):
+def sample(
+    source: data.Source, split: str, preprocessing: data.Preprocessing, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns (images (B, H, W, C), labels (B,)) of at most `count` images of a split, always the same."""
     kept = np.zeros(source.sizes[split], bool)
     kept[np.random.default_rng(0).permutation(len(kept))[:count]] = True
@@ -135,7 +140,7 @@ def sample(source, split, preprocessing, count):
     return drawn["image"], drawn["label"]
 
 
-def facts(options, candidates, seconds):
+def facts(options: Options, candidates: Sequence[Candidate], seconds: float) -> dict[str, str]:
     """Returns what to know about how the report came to be, as {what: text}."""
     runs = [run for each in candidates for run in each.runs]
     given = {

@@ -13,17 +13,18 @@ from keras_vit.analysis.resizing import resize_maps
 from keras_vit.pictures.cells import field_picture
 from keras_vit.pictures.charts import gallery_picture
 from keras_vit.pictures.measures import distance_picture
+from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section, Table
 from keras_vit.studies.wording import listed, ordered, percent, signed
 
 SHOWN = 8  # images whose maps are drawn
 
 
-def looking(study):
+def looking(study: Study) -> Section:
     """Shows where the networks look, by attention and by hiding."""
     chosen = study.examples(min(48, len(study.images)))
     images, first = study.images[chosen], slice(0, SHOWN)
-    rows = [("image", study.pixels[chosen][first], None)]
+    rows: list[tuple] = [("image", study.pixels[chosen][first], None)]
     rolled, agreeing = {}, {}
     for each in study.candidates:
         hidden = attention(each.model, images, "occlusion")
@@ -59,7 +60,7 @@ def looking(study):
     )
 
 
-def distances(study):
+def distances(study: Study) -> Section | None:
     """Measures how far the heads of attention look."""
     images = study.images[:200]
     found, uniform, pictures = {}, {}, []
@@ -73,7 +74,8 @@ def distances(study):
         pictures.append(Picture(path, f"Mean attention distance of each head of {each.name}, block by block"))
     if not found:
         return None
-    numbers, said = {}, []
+    numbers: dict[str, str] = {}
+    said = []
     for name, blocks in found.items():
         means = [float(heads.mean()) for heads in blocks.values()]
         even = float(np.mean(list(uniform[name].values())))
@@ -96,9 +98,10 @@ def distances(study):
     )
 
 
-def receptive_fields(study):
+def receptive_fields(study: Study) -> Section | None:
     """Measures how much of the image a cell depends on, in the first block and in the last."""
-    fields, shares = {}, {}
+    fields: dict[str, np.ndarray] = {}
+    shares: dict[str, list[float]] = {}
     for each in study.candidates:
         names = _with_several_cells(each.model)
         if not names:

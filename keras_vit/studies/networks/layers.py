@@ -11,6 +11,7 @@ from keras_vit.analysis.cka import compare
 from keras_vit.analysis.probe import probe
 from keras_vit.pictures.measures import probe_picture
 from keras_vit.pictures.similarity import similarity_lines, similarity_picture
+from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section
 from keras_vit.studies.wording import comparison, ordered, percent, two_errors
 from keras_vit.taps import block_of, list_taps
@@ -23,7 +24,7 @@ _ASIDE = re.compile(
 )
 
 
-def similarities(study):
+def similarities(study: Study) -> Section | None:
     """Compares the layers of a ViT and a convolutional network with themselves and each other."""
     by_name = {each.name: each for each in study.candidates}
     token = next((by_name[name] for name in by_name if "rollout" in methods(by_name[name].model)), None)
@@ -64,7 +65,7 @@ def similarities(study):
     )
 
 
-def probes(study):
+def probes(study: Study) -> Section | None:
     """Measures what a linear classifier reads from each layer."""
     labels, found = study.labels[:1000], {}
     for each in study.candidates:

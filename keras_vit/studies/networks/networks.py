@@ -1,6 +1,7 @@
 """Networks of different kinds, of about as many parameters."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from keras_vit import models
 
@@ -14,7 +15,9 @@ class Network:
     idea: str
 
 
-def networks(names, channels, classes, *, image_size, width, depth):
+def networks(
+    names: Iterable[str], channels: int, classes: int, *, image_size: int, width: int, depth: int
+) -> dict[str, Network]:
     """Returns {name: Network} of `names` for images of `channels` and a side of `image_size` pixels.
 
     `width` is that of the tokens, `depth` the blocks of the ViT and the hybrid; the others are made about as large.

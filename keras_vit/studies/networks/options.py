@@ -43,7 +43,7 @@ class Options:
     """start over: remove what earlier trainings wrote to the folder"""
 
 
-def check(options):
+def check(options: Options) -> None:
     """Raises ValueError where the options make no comparison, whatever the data."""
     shares = options.shares
     if not shares or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] <= 1:

@@ -5,11 +5,12 @@ import numpy as np
 from keras_vit.analysis.calibration import calibration
 from keras_vit.pictures.charts import Panel, bars_picture, dots_picture, gallery_picture, lines_picture
 from keras_vit.pictures.measures import reliability_picture
+from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section, Table
 from keras_vit.studies.wording import change, comparison, listed, ordered, percent, points, signed, two_errors
 
 
-def images(study):
+def images(study: Study) -> Section | None:
     """Shows test images of each class."""
     members = [np.flatnonzero(study.labels == label) for label in range(len(study.class_names))]
     members = [each for each in members if len(each)][:10]
@@ -36,7 +37,7 @@ def images(study):
     )
 
 
-def networks(study):
+def networks(study: Study) -> Section | None:
     """Shows how large the networks are and how much they compute."""
     parameters = {each.name: each.parameters for each in study.candidates}
     macs = {each.name: each.macs for each in study.candidates}
@@ -72,7 +73,7 @@ def networks(study):
     )
 
 
-def training(study):
+def training(study: Study) -> Section | None:
     """Shows how fast the networks learn."""
     curves = {}
     for each in study.candidates:
@@ -98,7 +99,7 @@ def training(study):
     )
 
 
-def accuracy(study):
+def accuracy(study: Study) -> Section | None:
     """Compares the accuracy on the test images."""
     values = {each.name: [run.accuracy for run in each.full] for each in study.candidates}
     path = study.folder / "accuracy.png"
@@ -107,7 +108,7 @@ def accuracy(study):
     margin = two_errors(best, study.tested)
     seeds = len(study.candidates[0].full)
     spread = {name: max(found) - min(found) for name, found in values.items()}
-    widest = max(spread, key=spread.get)
+    widest = max(spread, key=spread.__getitem__)
     said = f" Over {seeds} seeds, {widest} varied most, by {points(spread[widest])}." if seeds > 1 else ""
     return Section(
         title="Accuracy",
@@ -122,7 +123,7 @@ def accuracy(study):
     )
 
 
-def data_size(study):
+def data_size(study: Study) -> Section | None:
     """Compares what more images are worth to each network."""
     lines = {}
     for each in study.candidates:
@@ -134,7 +135,7 @@ def data_size(study):
     lines_picture(path, [panel], "accuracy on the test images")
     gains = {name: [float(np.mean(found[-1][1]) - np.mean(found[0][1]))] for name, found in lines.items()}
     least = {name: found[0][1] for name, found in lines.items()}
-    rows = [(name, *(percent(np.mean(values)) for _, values in found)) for name, found in lines.items()]
+    rows = [(name, *(percent(float(np.mean(values))) for _, values in found)) for name, found in lines.items()]
     gaining, losing = ordered(gains)[0], ordered(gains)[-1]
     return Section(
         title="The size of the data set",
@@ -155,7 +156,7 @@ def data_size(study):
     )
 
 
-def confidence(study):
+def confidence(study: Study) -> Section | None:
     """Compares how far confidence and accuracy are apart."""
     found = {each.name: calibration(study.probabilities[each.name], study.labels) for each in study.candidates}
     path = study.folder / "calibration.png"

@@ -6,13 +6,14 @@ import numpy as np
 
 from keras_vit.data.corruptions import CORRUPTIONS, corrupt
 from keras_vit.pictures.charts import Panel, gallery_picture, lines_picture
+from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section, Table
 from keras_vit.studies.wording import listed, ordered, percent, points
 
 _WORDS = ("noise", "blur", "loss of contrast")
 
 
-def corruptions(study):
+def corruptions(study: Study) -> Section:
     """Compares what noise, blur and lost contrast do."""
     kinds = ("noise", "blur", "contrast")
     found = {kind: damaged(study, kind) for kind in kinds}
@@ -40,7 +41,7 @@ def corruptions(study):
     )
 
 
-def occlusion(study):
+def occlusion(study: Study) -> Section:
     """Compares what hiding parts of the images does."""
     return _one_damage(
         study,
@@ -51,7 +52,7 @@ def occlusion(study):
     )
 
 
-def shuffle(study):
+def shuffle(study: Study) -> Section:
     """Compares what putting the patches in another order does."""
     return _one_damage(
         study,
@@ -63,9 +64,9 @@ def shuffle(study):
     )
 
 
-def damaged(study, kind):
+def damaged(study: Study, kind: str) -> dict[str, list[tuple[float, list[float]]]]:
     """Returns {network: [(level, [accuracy])]} of test images damaged by `kind`, from level 0 on."""
-    found = {each.name: [] for each in study.candidates}
+    found: dict[str, list] = {each.name: [] for each in study.candidates}
     for level in _levels(kind):
         pixels = corrupt(study.pixels, kind, level)
         for each in study.candidates:

@@ -33,7 +33,7 @@ class Candidate:
     runs: tuple[Run, ...]
 
     @property
-    def full(self):
+    def full(self) -> list[Run]:
         """The runs on the largest share."""
         largest = max(run.share for run in self.runs)
         return [run for run in self.runs if run.share == largest]
@@ -64,21 +64,21 @@ class Study:
         object.__setattr__(self, "probabilities", found)
 
     @property
-    def chance(self):
+    def chance(self) -> float:
         """The accuracy of guessing."""
         return 1 / len(self.class_names)
 
     @property
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         """The images (B, H, W, C) as numbers of 0 to 1."""
         return np.clip(self.images * self.std + self.mean, 0, 1)
 
-    def accuracy(self, candidate, pixels):
+    def accuracy(self, candidate: Candidate, pixels: np.ndarray) -> float:
         """Returns how many of the test images, given as `pixels` of 0 to 1, the network names right, as a share."""
         named = probabilities(candidate.model, (pixels - self.mean) / self.std).argmax(axis=1)
         return float((named == self.labels).mean())
 
-    def examples(self, count):
+    def examples(self, count: int) -> np.ndarray:
         """Returns the indices of `count` test images, of one class after the other."""
         kinds = [np.flatnonzero(self.labels == label) for label in range(len(self.class_names))]
         found = [each[turn] for turn in range(count) for each in kinds if turn < len(each)]

@@ -1,17 +1,22 @@
 """The trainings of a comparison, one after the other or side by side."""
 
 import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_vit.backend import load
+from keras_vit.studies.networks.networks import Network
+from keras_vit.studies.networks.options import Options
 from keras_vit.tasks.presets import classify as presets
+from keras_vit.training import options as training_options
 from keras_vit.training.devices import preemption
 from keras_vit.training.runs.folder import RunFolder
 
 
-def training_of(options, name, network, share, seed):
+def training_of(options: Options, name: str, network: Network, share: float, seed: int) -> training_options.Options:
     """Returns the Options of one training, in a folder of its own."""
     epochs = round(options.epochs * options.shares[-1] / share)
     return presets.plain().replace(
@@ -34,7 +39,7 @@ def training_of(options, name, network, share, seed):
     )
 
 
-def trainings_of(options, name, network):
+def trainings_of(options: Options, name: str, network: Network) -> dict[tuple[float, int], training_options.Options]:
     """Returns the Options of every training of one network, by (share, seed), the smallest share first."""
     return {
         (share, seed): training_of(options, name, network, share, seed)
@@ -43,7 +48,9 @@ def trainings_of(options, name, network):
     }
 
 
-def train_missing(train, options, chosen):
+def train_missing(
+    train: Callable[[training_options.Options], Any], options: Options, chosen: Mapping[str, Network]
+) -> None:
     """Calls `train` with the options of what isn't trained yet of the networks {name: Network}."""
     missing = {}
     for name, network in chosen.items():
@@ -55,7 +62,11 @@ def train_missing(train, options, chosen):
     train_all(train, missing, options.processes)
 
 
-def train_all(train, trainings, processes=1):
+def train_all(
+    train: Callable[[training_options.Options], Any],
+    trainings: Mapping[str, training_options.Options],
+    processes: int = 1,
+) -> None:
     """Calls `train` with the options of each of {what it is: options}, and prints which are done.
 
     With one process each has all devices of the machine, and prints what it does. With several, as many go on at a

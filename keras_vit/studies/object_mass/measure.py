@@ -1,7 +1,10 @@
 """Trains models, and measures how much of their attention lies on the object before and after."""
 
 import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +14,10 @@ from keras_vit import analysis, data
 from keras_vit.files import replacing
 from keras_vit.pictures.object_mass import mask_picture, mass_picture
 from keras_vit.studies.object_mass import report
+from keras_vit.studies.object_mass.options import Options
 from keras_vit.taps import list_taps
 from keras_vit.tasks.presets import classify as presets
+from keras_vit.training import options as training_options
 from keras_vit.training.runs import provenance
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
@@ -34,7 +39,7 @@ class HeldOut:
 class KeepStart(keras.callbacks.Callback):
     """Writes the weights that a training begins with to `path` (.npz); one that goes on has them there."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
 
@@ -46,7 +51,7 @@ class KeepStart(keras.callbacks.Callback):
                 np.savez(partial, *self.model.get_weights())
 
 
-def measure(options, train):
+def measure(options: Options, train: Callable) -> dict[str, Any]:
     """Returns what it writes to object_mass.json: the share of each kind of map on the object, by seed and mean.
 
     Trains one model for each seed by `train`, or takes what an earlier run trained, and measures it with its first and
@@ -54,7 +59,9 @@ def measure(options, train):
     """
     source = check(options)
     home = Path(options.output)
-    rows, accuracies, shown = [], {}, None
+    rows: list[dict[str, Any]] = []
+    accuracies: dict[str, list[float]] = {}
+    shown: Any = None
     for seed in options.seeds:
         start = home / f"start-{seed}.npz"
         model = train(training(options, seed), callbacks=[KeepStart(start)]).model
@@ -82,7 +89,7 @@ def measure(options, train):
     return outcome
 
 
-def check(options):
+def check(options: Options) -> data.Source:
     """Returns the opened Source; raises ValueError where an option can't be met, before any training."""
     if not options.seeds or len(set(options.seeds)) < len(options.seeds) or min(options.seeds) < 0:
         raise ValueError(f"seeds are different numbers from 0, such as 0 1 2, not {options.seeds}")
@@ -93,14 +100,14 @@ def check(options):
     return data.open_source(options.data, targets=("label", "mask"), data_dir=options.data_dir)
 
 
-def training(options, seed):
+def training(options: Options, seed: int) -> training_options.Options:
     """Returns the Options of the training of one seed: what both have in common, and a folder of its own."""
     start = presets.plain()
     common = {name: value for name, value in dataclasses.asdict(options).items() if name in start.flat()}
     return start.replace(**common | {"seed": seed, "output": str(Path(options.output) / f"seed-{seed}")})
 
 
-def read(source, count, shape):
+def read(source: data.Source, count: int, shape: tuple[int, int, int]) -> HeldOut:
     """Returns the first `count` test images as HeldOut, for a model that takes images of `shape` (H, W, C)."""
     height, width, channels = shape
     as_given = data.Preprocessing((height, width), channels)
@@ -115,7 +122,7 @@ def read(source, count, shape):
     return HeldOut(pictures, np.stack(images), np.stack(masks), np.array(labels))
 
 
-def initial(path):
+def initial(path: str | os.PathLike) -> list[np.ndarray]:
     """Returns the weights that KeepStart wrote."""
     try:
         with np.load(path) as file:
@@ -126,26 +133,26 @@ def initial(path):
         ) from None
 
 
-def draw_head(model, seed):
+def draw_head(model: keras.Model, seed: int) -> None:
     """Draws the kernels of heads that are zero: no class has a gradient before the first step, where heads begin so."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense) and not np.any(layer.kernel):
             layer.kernel.assign(keras.initializers.GlorotUniform(seed)(layer.kernel.shape))
 
 
-def accuracy(model, held_out):
+def accuracy(model: keras.Model, held_out: HeldOut) -> float:
     """Returns the share of images whose likeliest class is theirs."""
     likeliest = np.argmax(model.predict(held_out.images, batch_size=BATCH, verbose=0), axis=-1)
     return float(np.mean(likeliest == held_out.labels))
 
 
-def kinds_of(model):
+def kinds_of(model: keras.Model) -> dict[str, tuple[str, dict[str, str]]]:
     """Returns {name: (method, options)} of the maps to measure: raw attention of each block and what else it offers."""
     blocks = {f"raw {name}": ("raw", {"block": name}) for name in list_taps(model) if "attention_" in name}
     return blocks | {name: (name, {}) for name in METHODS if name in analysis.methods(model)}
 
 
-def maps_of(model, held_out):
+def maps_of(model: keras.Model, held_out: HeldOut) -> dict[str, np.ndarray]:
     """Returns {name: maps} of each kind, (B, h, w) or (B, heads, h, w); those of a class are of the true one."""
     found = {}
     for name, (method, options) in kinds_of(model).items():
@@ -158,7 +165,7 @@ def maps_of(model, held_out):
     return found
 
 
-def shares_of(found, masks):
+def shares_of(found: Mapping[str, np.ndarray], masks: np.ndarray) -> Iterator[dict[str, Any]]:
     """Yields for each kind of map its mean share on the object, and on the object of the next image."""
     for name, maps in found.items():
         here, elsewhere = (analysis.object_mass(maps, each) for each in (masks, np.roll(masks, 1, axis=0)))
@@ -171,7 +178,7 @@ def shares_of(found, masks):
         }
 
 
-def draw(home, outcome, held_out, found):
+def draw(home: Path, outcome: dict[str, Any], held_out: HeldOut, found: dict[str, dict[str, np.ndarray]]) -> None:
     """Writes object_mass.png, and object_attention.png of the first seed's maps."""
     by_seed = {
         key: {name: each[key]["seeds"] for name, each in outcome["maps"].items()}
@@ -180,11 +187,14 @@ def draw(home, outcome, held_out, found):
     title = (
         f"{outcome['options']['model']}, {outcome['images']} held-out images, {len(outcome['options']['seeds'])} seeds"
     )
-    mass_picture(home / "object_mass.png", *by_seed.values(), outcome["area"], title)
+    before, after, elsewhere = by_seed.values()
+    mass_picture(home / "object_mass.png", before, after, elsewhere, outcome["area"], title)
     name = "rollout" if "rollout" in found["trained"] else next(iter(found["trained"]))
     maps = [found[state][name][:SHOWN] for state in ("untrained", "trained")]
     maps = [each.mean(axis=1) if each.ndim == 4 else each for each in maps]  # over heads, where there are any
     masks = held_out.masks[:SHOWN]
     shares = list(zip(*(analysis.object_mass(each, masks) for each in maps), strict=True))
     title = f"{name}: the first held-out images, seed {outcome['options']['seeds'][0]}"
-    mask_picture(home / "object_attention.png", (held_out.images[:SHOWN] + 1) / 2, masks, *maps, shares, title)
+    mask_picture(
+        home / "object_attention.png", (held_out.images[:SHOWN] + 1) / 2, masks, maps[0], maps[1], shares, title
+    )

@@ -1,5 +1,9 @@
 """What was measured of attention on objects, over several trainings: as a summary, as files, and in words."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from rich import print as show
 from rich.table import Table
@@ -7,7 +11,7 @@ from rich.table import Table
 from keras_vit.files import write_csv, write_json
 
 
-def summary(rows, seeds):
+def summary(rows: Sequence[dict[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
     """Returns {kind of map: shares by seed before and after, on the object and elsewhere, their mean and deviation}."""
     found = {}
     for name in dict.fromkeys(row["map"] for row in rows):
@@ -24,13 +28,13 @@ def summary(rows, seeds):
     return found
 
 
-def write(home, outcome):
+def write(home: Path, outcome: dict[str, Any]) -> None:
     """Writes object_mass.json, and its rows as object_mass.csv."""
     write_json(home / "object_mass.json", outcome)
     write_csv(home / "object_mass.csv", outcome["rows"][0], [row.values() for row in outcome["rows"]])
 
 
-def tell(home, outcome):
+def tell(home: Path, outcome: dict[str, Any]) -> None:
     """Prints the table of shares and what was measured, in words."""
     seeds = len(outcome["options"]["seeds"])
     columns = ("map", "untrained", "trained", "trained, on another's object", "more after training")
@@ -50,6 +54,6 @@ def tell(home, outcome):
     print("written to", home)
 
 
-def percent(found):
+def percent(found: dict[str, float]) -> str:
     """Returns mean and deviation in percent."""
     return f"{100 * found['mean']:.1f} ± {100 * found['std']:.1f} %"

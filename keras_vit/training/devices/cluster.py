@@ -1,4 +1,7 @@
-"""Several processes, on one machine or more, that train one model together."""
+"""Several processes, on one machine or more, that train one model together.
+
+A `strategy` is a tf.distribute strategy.
+"""
 
 import contextlib
 import functools
@@ -10,19 +13,22 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_vit.backend import load
 from keras_vit.training.errors import DivergedError, WorkerLostError
+from keras_vit.training.options import Options
 from keras_vit.training.runs.folder import RunError, RunFolder, differences
 
 VARIABLE = "TF_CONFIG"
 CHUNK = 2**21  # numbers of 8 bytes that are sent at once
 
 
-def join(workers=None, index=None):
+def join(workers: str | None = None, index: int | None = None) -> Any:
     """Returns the MultiWorkerMirroredStrategy of the cluster that `workers` and `index`, or TF_CONFIG, describe.
 
     It waits until all workers are there. Raises ValueError where the description makes no sense.
@@ -48,7 +54,7 @@ def join(workers=None, index=None):
     return strategy
 
 
-def described(workers, index):
+def described(workers: str | None, index: int | None) -> dict[str, Any]:
     """Returns the TF_CONFIG of `workers`, "host:port,host:port", in which this process is number `index`."""
     if workers is None or index is None:
         raise ValueError("workers and index go together: workers=host:port,host:port index=0 on the first of them")
@@ -62,7 +68,7 @@ def described(workers, index):
     return {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
 
 
-def check(text):
+def check(text: str | None) -> dict[str, Any]:
     """Returns the TF_CONFIG in `text`; raises ValueError where it is none of workers alone."""
     example = json.dumps(described("host1:2222,host2:2222", 0))
     if not text:
@@ -78,14 +84,14 @@ def check(text):
     return config
 
 
-def size(strategy):
+def size(strategy: Any) -> int:
     """Returns how many workers `strategy` has."""
     resolver = strategy.cluster_resolver
     return 1 if resolver is None else max(1, sum(map(len, resolver.cluster_spec().as_dict().values())))
 
 
-def is_chief(strategy):
-    """Tells whether this process is the one that writes: the chief, or the first worker where no task is called so."""
+def is_chief(strategy: Any) -> bool:
+    """Returns whether this process writes the files: it is the chief, or the first worker where no task is "chief"."""
     resolver = strategy.cluster_resolver
     if resolver is None or size(strategy) == 1:
         return True
@@ -95,7 +101,7 @@ def is_chief(strategy):
 
 
 @contextlib.contextmanager
-def workplace(strategy, options):
+def workplace(strategy: Any, options: Options) -> Iterator[RunFolder]:
     """Yields the RunFolder in which this process does its work, checked: the run's own for the chief.
 
     Any other worker works in a temporary copy of it and is silent. All do the same in the same order, since a
@@ -119,7 +125,7 @@ def workplace(strategy, options):
 
 
 @contextlib.contextmanager
-def chief_first(strategy):
+def chief_first(strategy: Any) -> Iterator[None]:
     """Lets the other workers in when the chief is through: on one disk they must not prepare the same data at once."""
     if is_chief(strategy):
         yield
@@ -129,7 +135,7 @@ def chief_first(strategy):
         yield
 
 
-def from_chief(strategy, data=b""):
+def from_chief(strategy: Any, data: bytes = b"") -> bytes:
     """Returns the bytes `data` of the chief on every worker."""
     (length,) = _shared(strategy, np.array([len(data)], "int64"))
     padded = np.zeros(-(-int(length) // 8), "int64")
@@ -138,7 +144,7 @@ def from_chief(strategy, data=b""):
     return b"".join(part.tobytes() for part in parts)[:length]
 
 
-def total(strategy, numbers):
+def total(strategy: Any, numbers: Sequence[int]) -> np.ndarray:
     """Returns the sums over the devices of all workers of `numbers`, a list of whole numbers."""
     return _summed(strategy, np.array(numbers, "int64"), of_all=True)
 

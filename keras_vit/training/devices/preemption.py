@@ -1,4 +1,7 @@
-"""SIGTERM: how schedulers say that they are about to take a machine away."""
+"""SIGTERM: how schedulers say that they are about to take a machine away.
+
+A `strategy` is a tf.distribute strategy.
+"""
 
 import contextlib
 import os
@@ -6,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from keras_vit.backend import load
 from keras_vit.training.devices import cluster
@@ -20,20 +25,20 @@ class Termination:
     Every worker calls the methods at the same places of its work, so that all end after the same step.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
         self.noticed = self.ended = False
         self._calls = self._wait = 1
         self._since = None
 
-    def asked(self):
-        """Tells whether to end now; several workers learn of each other about once a second."""
+    def asked(self) -> bool:
+        """Returns whether to end now; several workers learn of each other about once a second."""
         if cluster.size(self.strategy) == 1:
             return self.noticed
         self._wait -= 1
         return self._wait <= 0 and self._asked_anywhere()
 
-    def end(self, message):
+    def end(self, message: str) -> NoReturn:
         """Ends all workers with status 143 once the chief is here; it says `message` on stderr."""
         self.ended = True
         if cluster.size(self.strategy) > 1:
@@ -55,7 +60,7 @@ class Termination:
 
 
 @contextlib.contextmanager
-def noticing(strategy):
+def noticing(strategy: Any) -> Iterator[Termination]:
     """Yields a Termination that notices SIGTERM while inside; one that came too late for it acts afterwards.
 
     Outside the main thread, where no signal can be handled, it notices what other workers were told.
@@ -78,7 +83,7 @@ def noticing(strategy):
 
 
 @contextlib.contextmanager
-def exiting():
+def exiting() -> Iterator[None]:
     """Within it SIGTERM raises SystemExit(143), so that what this process started can be ended with it.
 
     Outside the main thread, where no signal can be handled, it changes nothing.

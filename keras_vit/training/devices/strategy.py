@@ -1,8 +1,13 @@
-"""Where a model is trained: the devices and the precision of its arithmetic."""
+"""Where a model is trained: the devices and the precision of its arithmetic.
+
+A `strategy` is a tf.distribute strategy.
+"""
 
 import contextlib
 import functools
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -13,7 +18,7 @@ STRATEGIES = ("auto", "one", "mirrored", "multiworker")
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def all_devices():
+def all_devices() -> Any:
     """Returns the strategy that trains on every visible GPU, or on every logical CPU where there is none."""
     tf = load("tensorflow")
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -32,7 +37,7 @@ def _mirrored(devices):
     return load("tensorflow").distribute.MirroredStrategy(list(devices))
 
 
-def choose(name="auto", workers=None, index=None):
+def choose(name: str = "auto", workers: str | None = None, index: int | None = None) -> Any:
     """Returns the tf.distribute strategy called `name`; ValueError where it can't be had.
 
     "one" is one device; "mirrored" all of this machine; "multiworker" the cluster in TF_CONFIG, or that of
@@ -52,7 +57,7 @@ def choose(name="auto", workers=None, index=None):
     return all_devices()
 
 
-def names(strategy):
+def names(strategy: Any) -> list[str]:
     """Returns the names of the devices that `strategy` trains on, such as ["GPU:0", "GPU:1"].
 
     Those of several workers are called "worker 0 GPU:0" and so on; all workers have as many as this one.
@@ -67,7 +72,7 @@ def names(strategy):
     return own if workers == 1 else [f"worker {i} {name}" for i in range(workers) for name in own]
 
 
-def check_batch(strategy, batch, images, accumulate=1):
+def check_batch(strategy: Any, batch: int, images: int, accumulate: int = 1) -> None:
     """Raises ValueError where `batch` can't be shared out evenly or exceeds the number of `images`."""
     if accumulate < 1:
         raise ValueError(f"accumulate is at least 1, not {accumulate}")
@@ -82,8 +87,8 @@ def check_batch(strategy, batch, images, accumulate=1):
         raise ValueError(f"batch {batch} does not divide over {replicas} devices{each}; {near} would")
 
 
-def check_steps(steps_per_execution, steps):
-    """Raises ValueError where an epoch of `steps` can't be made of executions of so many steps each."""
+def check_steps(steps_per_execution: int, steps: int) -> None:
+    """Raises ValueError where an epoch of `steps` is no multiple of `steps_per_execution`."""
     if steps_per_execution < 1 or steps % steps_per_execution:
         fit = ", ".join(str(n) for n in range(1, steps + 1) if steps % n == 0)
         raise ValueError(
@@ -91,7 +96,7 @@ def check_steps(steps_per_execution, steps):
         )
 
 
-def evaluation_batch(strategy, batch):
+def evaluation_batch(strategy: Any, batch: int) -> int:
     """Returns the batch, about `batch`, in which to measure: a multiple of the number of devices.
 
     The last one may be smaller: a device without a share of it counts for nothing.
@@ -101,7 +106,7 @@ def evaluation_batch(strategy, batch):
 
 
 @contextlib.contextmanager
-def precision(name):
+def precision(name: str) -> Iterator[None]:
     """Builds the models made inside in `name`: "float32", or "bfloat16" with float32 weights."""
     if name not in PRECISIONS:
         raise ValueError(f"no precision {name!r}; it is one of {', '.join(PRECISIONS)}")

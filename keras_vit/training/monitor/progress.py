@@ -3,9 +3,12 @@
 import datetime
 import sys
 import time
+from collections.abc import Sequence
 
 import keras
 from rich import console, progress, table, text
+
+from keras_vit.training.task import Monitor
 
 LINES = 20  # that a whole run prints where there is no terminal
 PAUSE = 0.1  # seconds between two looks at the figures: reading them takes time from short steps
@@ -19,7 +22,15 @@ class ShowProgress(keras.callbacks.Callback):
     the time left.
     """
 
-    def __init__(self, epochs, steps, batch, monitor, rows=(), step=0):
+    def __init__(
+        self,
+        epochs: int,
+        steps: int,
+        batch: int,
+        monitor: Monitor,
+        rows: Sequence[dict[str, float]] = (),
+        step: int = 0,
+    ) -> None:
         super().__init__()
         self.epochs, self.steps, self.batch, self.monitor = epochs, steps, batch, monitor
         self._before = len(rows)  # epochs done
@@ -67,7 +78,7 @@ class ShowProgress(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Gives the terminal back; also to be called when training was interrupted."""
         if self.bar:
             self.bar.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ class ShowInput(keras.callbacks.Callback):
     and on the chief alone where there are several workers.
     """
 
-    def __init__(self, folder: Path, batches, preview: Callable[[dict], tuple[np.ndarray, list[str]]]):
+    def __init__(self, folder: Path, batches: Any, preview: Callable[[dict], tuple[np.ndarray, list[str]]]) -> None:
         super().__init__()
         self.folder, self.preview = folder, preview
         self.batches = batches.map(lambda batch: {key: each[:SHOWN] for key, each in batch.items()}).take(1)

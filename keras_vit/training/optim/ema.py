@@ -1,6 +1,7 @@
 """The moving average of the weights that an optimizer keeps, in the place of the weights for a while."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 from keras import ops
@@ -9,7 +10,7 @@ from keras_vit import keras_internals
 
 
 @contextlib.contextmanager
-def averaged(optimizer: keras.optimizers.Optimizer):
+def averaged(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Replaces the weights by their moving average inside the block, if `optimizer` keeps one.
 
     It is what Polyak & Juditsky (1992) average; batch normalisation keeps its own statistics. Afterwards the weights

@@ -2,6 +2,8 @@
 
 import re
 
+import keras
+
 _STEM = re.compile(r"conv_\d+(_norm)?")  # what a convolutional stem makes of pixels
 _FIRST = {"embed", "embed_norm", "pre_norm", "position", "class_token", "distillation_token", "registers"}
 _LAST = {"norm", "fc_norm", "head", "head_dist"}
@@ -10,7 +12,7 @@ _BEFORE_BLOCK = re.compile(r"bias_(\d+)")  # of BEiT's relative positions
 _BEFORE_STAGE = re.compile(r"stage_(\d+)_(downsample|downsample_norm|merge)")
 
 
-def depths(model):
+def depths(model: keras.Model) -> dict[str, int]:
     """Returns {layer name: depth} of the layers of `model` that have weights, by their public names.
 
     0 is all that makes tokens of pixels, with positions and special tokens; the blocks follow from 1 on,
@@ -49,7 +51,7 @@ def _depth(name, place, model):
     return place[name]
 
 
-def rate_scales(model, layer_decay):
+def rate_scales(model: keras.Model, layer_decay: float) -> dict[str, float]:
     """Returns {path: factor of the learning rate} of the trainable variables of `model`.
 
     It is `layer_decay` ** (last depth - depth): 1 for the head, and by `layer_decay`, in (0, 1], less for

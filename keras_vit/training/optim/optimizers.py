@@ -14,7 +14,9 @@ OPTIMIZERS = {
 }
 
 
-def warmup_cosine(learning_rate, steps, warmup_steps=0):
+def warmup_cosine(
+    learning_rate: float, steps: int, warmup_steps: int = 0
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """Returns the schedule that rises from 0 to `learning_rate` over `warmup_steps`, then falls to 0 as a cosine.
 
     It ends at step `steps`; Loshchilov & Hutter 2017 (arXiv 1608.03983) without restarts.
@@ -30,7 +32,7 @@ def warmup_cosine(learning_rate, steps, warmup_steps=0):
 
 
 def optimizer_of(options: Optim, model: keras.Model, steps: int) -> keras.optimizers.Optimizer:
-    """Returns the optimizer that `options` ask for, built for `model`; an epoch has so many `steps`."""
+    """Returns the optimizer that `options` ask for, built for `model`; `steps` are those of one epoch."""
     rate = warmup_cosine(options.learning_rate, options.epochs * steps, round(options.warmup_epochs * steps))
     return make_optimizer(
         options.optimizer,
@@ -43,7 +45,16 @@ def optimizer_of(options: Optim, model: keras.Model, steps: int) -> keras.optimi
     )
 
 
-def make_optimizer(name, model, learning_rate, *, weight_decay=0.0, layer_decay=1.0, head_steps=0, ema=None):
+def make_optimizer(
+    name: str,
+    model: keras.Model,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    *,
+    weight_decay: float = 0.0,
+    layer_decay: float = 1.0,
+    head_steps: int = 0,
+    ema: float | None = None,
+) -> keras.optimizers.Optimizer:
     """Returns the optimizer called `name` ("adamw", "lamb" or "sgd" with momentum 0.9) for `model`, built.
 
     `learning_rate` is a number or a schedule. Kernels decay by `weight_decay`; nothing makes 0 the best guess for

@@ -1,5 +1,8 @@
 """Optimizers that treat each variable in its own way: a factor of the learning rate, a decay, a first step."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -15,12 +18,22 @@ class Groups:
     `update_step`, which Keras calls once a variable with the reduced gradient, under every strategy.
     """
 
-    def __init__(self, learning_rate=0.001, *, decays, scales=None, starts=None, **kwargs):
+    iterations: Any  # of the optimizer
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
+        *,
+        decays: Sequence[float],
+        scales: Sequence[float] | None = None,
+        starts: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         if kwargs.pop("weight_decay", None) is not None:
             raise ValueError(
                 f"{type(self).__name__} decays each variable by its own of decays; it takes no weight_decay"
             )
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(learning_rate, **kwargs)  # type: ignore[call-arg]  # the optimizer's, not object's
         self._scheduled = isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule)
         self.decays = tuple(decays)
         self.scales = (1.0,) * len(self.decays) if scales is None else tuple(scales)
@@ -54,7 +67,7 @@ class Groups:
         else:
             keras.optimizers.Optimizer.learning_rate.fset(self, rate)
 
-    def own_rate(self, variable, learning_rate):
+    def own_rate(self, variable: Any, learning_rate: Any) -> tuple[Any, float]:
         """Returns the learning rate and the decay of `variable` in this step."""
         i = keras_internals.variable_index(self, variable)
         rate = ops.cast(learning_rate, variable.dtype) * self.scales[i]
@@ -93,7 +106,13 @@ class Lamb(Groups, keras.optimizers.Lamb):
     0 the step is Adam's alone, as in the training of DeiT III: the norms of biases and scales say nothing.
     """
 
-    def __init__(self, learning_rate=0.001, *, epsilon=1e-6, **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
+        *,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, epsilon=epsilon, **kwargs)
 
     def update_step(self, gradient, variable, learning_rate):

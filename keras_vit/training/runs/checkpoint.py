@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from keras_vit.files import WriteError, replacing
 from keras_vit.training.devices.preemption import Termination
@@ -37,7 +37,7 @@ class Checkpoint:
         skipped: Callable[[], list],
         termination: Termination,
         writes: bool,
-    ):
+    ) -> None:
         self.folder, self.progress, self.learner, self.totals = folder, progress, learner, totals
         self.monitor, self.every, self.skipped = monitor, every, skipped
         self.termination, self.writes = termination, writes
@@ -77,7 +77,7 @@ class Checkpoint:
             self._end()
 
     @contextlib.contextmanager
-    def finishing(self):
+    def finishing(self) -> Iterator[None]:
         """Waits at the end of the block for all that is being written; a WriteError says what is kept."""
         try:
             try:

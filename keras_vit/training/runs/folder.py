@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_vit import nested
 from keras_vit.files import replacing, write_json
@@ -24,7 +27,7 @@ class RunFolder:
     run was asked for.
     """
 
-    def __init__(self, path, options):
+    def __init__(self, path: str | os.PathLike, options: Any) -> None:
         self.path = Path(path)
         self.asked = identity(options)
         self._default = identity(nested.defaults(options))
@@ -38,7 +41,7 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
         self.state = self.path / "state" / "latest.npz"
 
-    def check(self, fresh=False):
+    def check(self, fresh: bool = False) -> None:
         """Raises RunError where the folder can't take this run; changes nothing."""
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"output {str(self.path)!r} is a file; name a folder")
@@ -56,7 +59,7 @@ class RunFolder:
                 f"{differences(there, self.asked)}; name another output, or start over there with fresh"
             )
 
-    def begin(self, fresh=False):
+    def begin(self, fresh: bool = False) -> None:
         """Makes the folder ready; with `fresh` removes what a run had written here, and nothing else.
 
         A run that saved no state is not worth keeping, whatever its options were.
@@ -68,20 +71,20 @@ class RunFolder:
         options = {key: value for key, value in self.asked.items() if key != "task"}
         write_json(self.options, {"written_by": WRITER, **self.task, "options": options})
 
-    def is_done(self):
-        """Tells whether the run has ended."""
+    def is_done(self) -> bool:
+        """Returns whether the run has ended."""
         return self.result.exists()
 
-    def kept(self):
+    def kept(self) -> list[Path]:
         """Returns the files from which a run goes on, those that exist."""
         files = [self.options, self.history, self.best, self.result, *self.state.parent.glob("*")]
         return [each for each in files if each.is_file() and not each.name.startswith("tmp-")]
 
-    def best_of(self, epoch):
+    def best_of(self, epoch: int) -> Path:
         """Returns the path of the model that was best when `epoch` (from 1) ended."""
         return self.state.parent / f"best-{epoch:04d}.keras"
 
-    def publish_best(self, epoch):
+    def publish_best(self, epoch: int) -> None:
         """Copies the best model to where people look for it, and drops the models that it has beaten."""
         with replacing(self.best) as partial:
             shutil.copyfile(self.best_of(epoch), partial)
@@ -89,7 +92,7 @@ class RunFolder:
             if each != self.best_of(epoch):
                 each.unlink()
 
-    def write_history(self, rows):
+    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes the rows of metrics, one an epoch, as CSV."""
         with replacing(self.history) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, rows[0])
@@ -132,7 +135,7 @@ class RunFolder:
                 folder.rmdir()
 
 
-def differences(there, here):
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Returns what differs between two dicts of options, in words."""
     named = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
     return ", ".join(f"{key} is {there.get(key)!r} there and {here.get(key)!r} here" for key in named)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras_vit
 from keras_vit.backend import load
@@ -51,12 +52,12 @@ VARIABLES = (
 )
 
 
-def now():
+def now() -> str:
     """Returns the time in UTC, such as "2026-03-01T12:30:00+00:00"."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Returns {name: version} of Python and of the installed distributions that results depend on."""
     found = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
@@ -67,7 +68,7 @@ def versions():
     return found
 
 
-def commit():
+def commit() -> str | None:
     """Returns the git commit of keras_vit, ending in -dirty where its files were changed; None outside a checkout."""
     root = Path(keras_vit.__file__).parent.parent
     # an installed package may lie inside the checkout of another project
@@ -80,7 +81,7 @@ def commit():
         return None
 
 
-def hardware():
+def hardware() -> dict[str, Any]:
     """Returns the kind and number of the CPUs and GPUs that this process may use."""
     tf = load("tensorflow")
     details = tf.config.experimental.get_device_details
@@ -95,7 +96,7 @@ def hardware():
     return found
 
 
-def environment():
+def environment() -> dict[str, Any]:
     """Returns where this process runs, with nothing of whose machine it is but what TF_CONFIG tells."""
     return {
         "platform": platform.platform(),
@@ -104,7 +105,7 @@ def environment():
     }
 
 
-def machine():
+def machine() -> dict[str, Any]:
     """Returns how, on what and with which code this process was started; of several workers it is the chief's."""
     return {"command": sys.argv, "commit": commit(), "versions": versions(), "environment": environment()}
 

@@ -65,7 +65,7 @@ def snapshot(model: keras.Model, optimizer: keras.optimizers.Optimizer, progress
 
 
 def is_finite(arrays: dict[str, np.ndarray]) -> bool:
-    """Tells whether every weight and optimizer slot of a snapshot is a finite number."""
+    """Returns whether every weight and optimizer slot of a snapshot is a finite number."""
     return all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
 
 
