@@ -54,9 +54,8 @@ def check_resumes(options, root):
 def check_devices(options, root):
     """Two devices train to about the same loss, and resume to the same bits."""
     pair = options.replace(strategy="mirrored")
-    _elsewhere(_in(pair, root / "two"), devices=2)
     killed = _killed(pair, root / "two_killed", devices=2)
-    _elsewhere(killed, devices=2)
+    _elsewhere([_in(pair, root / "two"), killed], devices=2)
     _assert_ended_alike(root / "two_killed", root / "two", "a training killed on two devices ends otherwise")
     one, two = (_losses(root / name)[0] for name in ("whole", "two"))
     assert abs(two - one) <= 0.2 * abs(one), f"the first epoch's loss is {one} on one device and {two} on two"
@@ -95,13 +94,14 @@ class KillAt(keras.callbacks.Callback):
 
 def run_pickled(path):
     """Trains what `_elsewhere` has written to `path`; called in another process."""
-    options, devices, callbacks = pickle.loads(Path(path).read_bytes())
+    trainings, devices, callbacks = pickle.loads(Path(path).read_bytes())
     if devices > 1:
         import tensorflow as tf
 
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-    train(options, callbacks)
+    for options in trainings:
+        train(options, callbacks)
 
 
 def _in(options, folder):
@@ -111,17 +111,17 @@ def _in(options, folder):
 def _killed(options, folder, devices=1):
     """Starts a training in another process, which is killed within its second epoch; returns its options."""
     options = _in(options, folder)
-    status = _elsewhere(options, devices, [KillAt(1, 3)], check=False)
+    status = _elsewhere([options], devices, [KillAt(1, 3)], check=False)
     assert status == -signal.SIGKILL, f"the process to be killed ended with status {status}"
     assert not (folder / "result.json").exists() and (folder / "state" / "latest.npz").exists()
     return options
 
 
-def _elsewhere(options, devices=1, callbacks=(), check=True):
-    """Trains in another process and returns its status."""
+def _elsewhere(trainings, devices=1, callbacks=(), check=True):
+    """Trains one after the other in another process and returns its status."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "training.pickle")
-        path.write_bytes(pickle.dumps((options, devices, callbacks)))
+        path.write_bytes(pickle.dumps((trainings, devices, callbacks)))
         program = f"import sys; sys.path[:] = {sys.path!r}; from keras_vit.testing.tasks import run_pickled"
         done = subprocess.run(
             [sys.executable, "-c", f"{program}; run_pickled({str(path)!r})"],
