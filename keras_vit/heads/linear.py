@@ -1,6 +1,7 @@
 """The last layer of a classifier, and what it says about the features that it reads."""
 
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -17,7 +18,7 @@ class LinearHead(keras.layers.Dense):
     image. Options are those of keras.layers.Dense.
     """
 
-    def __init__(self, units: int, reads: str, token: int = 0, **kwargs):
+    def __init__(self, units: int, reads: str, token: int = 0, **kwargs: Any):
         if reads not in POOLS:
             raise ValueError(f"reads is one of {', '.join(POOLS)}, not {reads!r}")
         # float32 even under a mixed policy: a loss over logits of 8 bits of precision is too coarse
@@ -25,11 +26,11 @@ class LinearHead(keras.layers.Dense):
         self.reads = reads
         self.token = token
 
-    def quantize(self, mode=None, type_check=True, config=None):
+    def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
         # Keras refuses subclasses of Dense, for they may compute something else; this one doesn't
         return super().quantize(mode, type_check=False, config=config)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reads": self.reads, "token": self.token}
 
 

@@ -1,5 +1,8 @@
 """Scaled dot-product attention over the tokens of an image."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -23,16 +26,16 @@ class MultiHeadAttention(Tappable):
 
     def __init__(
         self,
-        heads,
-        head_width=None,
-        qkv_bias=True,
-        out_bias=True,
-        qk_norm=False,
-        dropout=0.0,
-        epsilon=1e-6,
-        talking_heads=False,
-        queries=None,
-        **kwargs,
+        heads: int,
+        head_width: int | None = None,
+        qkv_bias: bool | str = True,
+        out_bias: bool = True,
+        qk_norm: bool = False,
+        dropout: float = 0.0,
+        epsilon: float = 1e-6,
+        talking_heads: bool = False,
+        queries: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if qkv_bias not in _QKV_BIAS:
@@ -47,7 +50,7 @@ class MultiHeadAttention(Tappable):
         self.talking_heads = talking_heads
         self.queries = queries
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         width = shape[-1]
         if self.head_width is None and width % self.heads:
             raise ValueError(f"a width of {width} can't be shared among {self.heads} heads; give head_width")
@@ -76,7 +79,15 @@ class MultiHeadAttention(Tappable):
 
     intermediates = ("query", "key", "value", "attention")
 
-    def call(self, x, bias=None, rotary=None, training=None, attention_delta=None, intermediates=None):
+    def call(
+        self,
+        x: Any,
+        bias: Any = None,
+        rotary: tuple[Any, Any] | None = None,
+        training: bool | None = None,
+        attention_delta: Any = None,
+        intermediates: Sequence[str] | None = None,
+    ) -> Any:
         """Attends; `intermediates` as in Tappable.
 
         `bias` (heads, N, N) or (B, heads, N, N) is added to the logits. `rotary` is a pair (sin, cos) of
@@ -136,7 +147,7 @@ def _mix(x, weights):
     return ops.reshape(mixed + weights[-1][:, None], (-1, heads, queries, keys))
 
 
-def rotate(x, sin, cos):
+def rotate(x: Any, sin: Any, cos: Any) -> Any:
     """Turns each pair of neighbouring numbers of `x` (B, heads, N, d) by its angle (Su et al. 2021, arXiv 2104.09864).
 
     `sin` and `cos` are (N, d) or (heads, N, d), each angle standing twice, once for each of its pair.

@@ -1,5 +1,8 @@
 """The transformer block of the Vision Transformer."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -24,23 +27,23 @@ class TransformerBlock(Tappable):
 
     def __init__(
         self,
-        heads,
-        mlp_dim,
-        head_width=None,
-        qkv_bias=True,
-        qk_norm=False,
-        activation="gelu",
-        layer_scale=None,
-        drop_path=0.0,
-        dropout=0.0,
-        attention_dropout=0.0,
-        epsilon=1e-6,
-        talking_heads=False,
-        queries=None,
-        window=None,
-        shift=False,
-        padding="timm",
-        **kwargs,
+        heads: int,
+        mlp_dim: int,
+        head_width: int | None = None,
+        qkv_bias: bool | str = True,
+        qk_norm: bool = False,
+        activation: str = "gelu",
+        layer_scale: float | None = None,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        epsilon: float = 1e-6,
+        talking_heads: bool = False,
+        queries: int | None = None,
+        window: int | tuple[int, int] | None = None,
+        shift: bool = False,
+        padding: str = "timm",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if window is not None and (talking_heads or queries is not None):
@@ -48,12 +51,12 @@ class TransformerBlock(Tappable):
         self.queries = queries
         policy = {"dtype": self.dtype_policy}
         self.norm1 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm1", **policy)
-        options = {
+        options: dict[str, Any] = {
             "heads": heads, "head_width": head_width, "qkv_bias": qkv_bias, "qk_norm": qk_norm,
             "dropout": attention_dropout, "epsilon": epsilon, "name": "attention", **policy,
         }  # fmt: skip
         if window is None:
-            self.attention = MultiHeadAttention(talking_heads=talking_heads, queries=queries, **options)
+            self.attention: Tappable = MultiHeadAttention(talking_heads=talking_heads, queries=queries, **options)
         else:
             self.attention = WindowAttention(window=window, shift=shift, padding=padding, **options)
         self.norm2 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm2", **policy)
@@ -66,7 +69,7 @@ class TransformerBlock(Tappable):
             self.scale1 = LayerScale(layer_scale, name="scale1", **policy)
             self.scale2 = LayerScale(layer_scale, name="scale2", **policy)
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         for part in (self.norm1, self.attention, self.norm2, self.mlp, self.drop_path1, self.drop_path2):
             part.build(shape)
         for scale in filter(None, (self.scale1, self.scale2)):
@@ -77,7 +80,15 @@ class TransformerBlock(Tappable):
     )  # fmt: skip
     branches = {"attention": (None, "branch1"), "mlp": ("residual", "branch2")}
 
-    def call(self, x, bias=None, rotary=None, training=None, attention_delta=None, intermediates=None):
+    def call(
+        self,
+        x: Any,
+        bias: Any = None,
+        rotary: tuple[Any, Any] | None = None,
+        training: bool | None = None,
+        attention_delta: Any = None,
+        intermediates: Sequence[str] | None = None,
+    ) -> Any:
         """Computes the output; `bias`, `rotary` and `attention_delta` are those of the attention.
 
         With `intermediates`, as in Tappable, "query" to "attention" are those of the attention and "attended" is its
@@ -103,7 +114,7 @@ class TransformerBlock(Tappable):
         }  # fmt: skip
         return self.select(tensors, intermediates)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
     @staticmethod

@@ -1,5 +1,7 @@
 """Convolutions and normalisations as published residual networks have them."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,7 +13,7 @@ class StandardisedConv2D(keras.layers.Conv2D):
     Qiao et al. 2019, "Weight Standardization" (arXiv 1903.10520). The arguments are those of keras.layers.Conv2D.
     """
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         exact = ops.cast(kernel, "float32")  # the moments of 8 bits of precision would be too coarse
         mean, variance = ops.moments(exact, axes=(0, 1, 2), keepdims=True)
         standard = (exact - mean) * ops.rsqrt(variance + 1e-8)
@@ -26,12 +28,20 @@ class EdgePadding2D(keras.layers.Layer):
     cells are negative.
     """
 
-    def call(self, cells):
+    def call(self, cells: Any) -> Any:
         cells = ops.concatenate([cells[:, :1], cells, cells[:, -1:]], axis=1)
         return ops.concatenate([cells[:, :, :1], cells, cells[:, :, -1:]], axis=2)
 
 
-def convolution(width, kernel, stride, name, padding="even", standardise=False, dtype=None):
+def convolution(
+    width: int,
+    kernel: int,
+    stride: int,
+    name: str,
+    padding: str = "even",
+    standardise: bool = False,
+    dtype: str | keras.DTypePolicy | None = None,
+) -> list[keras.layers.Layer]:
     """Returns the layers of a convolution without bias.
 
     `padding` "even" pads alike on all sides, as PyTorch does; "same" pads a strided convolution more at the
@@ -52,7 +62,9 @@ def convolution(width, kernel, stride, name, padding="even", standardise=False, 
     return [keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad", dtype=dtype), conv] if even else [conv]
 
 
-def normalisation(name, groups=None, dtype=None):
+def normalisation(
+    name: str, groups: int | None = None, dtype: str | keras.DTypePolicy | None = None
+) -> keras.layers.Layer:
     """Returns the group normalisation of `groups` groups, or the batch normalisation where `groups` is None."""
     if groups is None:
         return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name, dtype=dtype)

@@ -1,19 +1,27 @@
 """The input of every model, and the one place where its size is checked."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_vit.bundle import Images
 
 
-def pair(size, name="image_size"):
+def pair(size: int | Sequence[int], name: str = "image_size") -> tuple[int, int]:
     """Returns `size`, an int or an (h, w) pair of positive ints, as a tuple (h, w)."""
     both = (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
     if not (isinstance(both, (tuple, list)) and len(both) == 2 and all(_positive(side) for side in both)):
         raise ValueError(f"{name} is a positive int or a pair (height, width) of them, not {size!r}")
-    return tuple(int(side) for side in both)
+    height, width = both
+    return int(height), int(width)
 
 
-def image_input(image_size, channels=3, multiple=1, least=1):
+def image_input(
+    image_size: int | Sequence[int] | None,
+    channels: int = 3,
+    multiple: int | Sequence[int] = 1,
+    least: int | Sequence[int] = 1,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns the keras.Input "images" and the same images (B, h, w, channels) for the first layer to take.
 
     Their size is open where `image_size` is None. Between the two stands the layer that keeps what travels with the

@@ -37,7 +37,7 @@ class Tappable(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> "Tappable":
         return super().from_config({_RENAMED.get(name, name): value for name, value in config.items()})
 
-    def compute_output_spec(self, *args, intermediates=None, **kwargs):
+    def compute_output_spec(self, *args: Any, intermediates: Sequence[str] | None = None, **kwargs: Any) -> Any:
         if intermediates is None:
             return super().compute_output_spec(*args, **kwargs)
         # compute_output_shape knows the shape of the output alone; those of the others are found by tracing `call`
@@ -48,12 +48,12 @@ class Tappable(keras.layers.Layer):
 class Tapped(keras.layers.Wrapper):
     """A layer with its intermediates as a step of a graph; Keras lets a layer itself give one structure only."""
 
-    def __init__(self, layer, intermediates, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, intermediates: Sequence[str], **kwargs: Any):
         super().__init__(layer, **{"name": f"{layer.name}_tapped", "dtype": layer.dtype_policy, **kwargs})
         self.intermediates = intermediates
 
-    def call(self, *args, training=None, **kwargs):
+    def call(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         return self.layer(*args, training=training, intermediates=self.intermediates, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "intermediates": self.intermediates}

@@ -1,5 +1,8 @@
 """Blocks that mix the tokens of an image by fully connected layers, without attention."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -17,11 +20,11 @@ class Affine(keras.layers.Layer):
     Touvron et al. 2021 (arXiv 2105.03404), in the place of a normalisation.
     """
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.alpha = self.add_weight((shape[-1],), "ones", name="alpha")
         self.beta = self.add_weight((shape[-1],), "zeros", name="beta")
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x * ops.convert_to_tensor(self.alpha) + ops.convert_to_tensor(self.beta)
 
 
@@ -36,14 +39,14 @@ class MixerBlock(Tappable):
 
     def __init__(
         self,
-        token_mlp_dim,
-        mlp_dim,
-        norm="layer",
-        layer_scale=None,
-        drop_path=0.0,
-        dropout=0.0,
-        epsilon=1e-6,
-        **kwargs,
+        token_mlp_dim: int | None,
+        mlp_dim: int,
+        norm: str = "layer",
+        layer_scale: float | None = None,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if norm not in _NORMS:
@@ -62,7 +65,7 @@ class MixerBlock(Tappable):
             self.scale1 = LayerScale(layer_scale, name="scale1", **policy)
             self.scale2 = LayerScale(layer_scale, name="scale2", **policy)
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         count, policy = shape[1], {"dtype": self.dtype_policy}
         if count is None:
             raise ValueError("a MixerBlock has a weight for every token: it needs a fixed number of them")
@@ -76,14 +79,14 @@ class MixerBlock(Tappable):
                 part.build(shape)
 
     @property
-    def intermediates(self):
+    def intermediates(self) -> tuple[str, ...]:  # type: ignore[override]
         """The names that `call` knows; a linear layer over the tokens has no activations."""
         mlp = () if self.token_mlp_dim is None else ("token_mlp",)
         return ("norm1", *mlp, "branch1", "residual", "norm2", "mlp", "branch2")
 
     branches = {"tokens": (None, "branch1"), "mlp": ("residual", "branch2")}
 
-    def call(self, x, training=None, intermediates=None):
+    def call(self, x: Any, training: bool | None = None, intermediates: Sequence[str] | None = None) -> Any:
         """Computes the output; `intermediates` as in TransformerBlock, where "token_mlp" is (B, D, token_mlp_dim)."""
         norm1 = self.norm1(x)
         turned = ops.swapaxes(norm1, 1, 2)
@@ -102,7 +105,7 @@ class MixerBlock(Tappable):
         }  # fmt: skip
         return self.select(tensors, intermediates)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
     @staticmethod

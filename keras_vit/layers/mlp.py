@@ -1,5 +1,8 @@
 """The multi-layer perceptron of a transformer block."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -14,14 +17,16 @@ class Mlp(Tappable):
     halves, passed through SiLU, gates the second (Shazeer 2020, arXiv 2002.05202).
     """
 
-    def __init__(self, mlp_dim, activation="gelu", dropout=0.0, use_bias=True, **kwargs):
+    def __init__(
+        self, mlp_dim: int, activation: str = "gelu", dropout: float = 0.0, use_bias: bool = True, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.mlp_dim = mlp_dim
         self.activation = activation
         self.dropout = dropout
         self.use_bias = use_bias
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         options = {"use_bias": self.use_bias, "dtype": self.dtype_policy}
         self.gated = self.activation == "swiglu"
         self.activate = keras.activations.get("silu" if self.gated else self.activation)
@@ -33,7 +38,7 @@ class Mlp(Tappable):
 
     intermediates = ("activations",)
 
-    def call(self, x, training=None, intermediates=None):
+    def call(self, x: Any, training: bool | None = None, intermediates: Sequence[str] | None = None) -> Any:
         """Computes the output; `intermediates` as in Tappable, where "activations" are (..., mlp_dim)."""
         if self.gated:
             gate, values = ops.split(self.fc1(x), 2, axis=-1)
@@ -43,5 +48,5 @@ class Mlp(Tappable):
         x = self.fc2(self.drop(activations, training=training))
         return self.select({"activations": activations, "out": self.drop(x, training=training)}, intermediates)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape

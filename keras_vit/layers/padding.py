@@ -1,9 +1,12 @@
 """Maps of any size made to be divided evenly."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from keras import ops
 
 
-def pad_to_multiple(x, multiple):
+def pad_to_multiple(x: Any, multiple: Sequence[Any]) -> Any:
     """Pads maps (B, h, w, D) with zeros at the bottom and right until `multiple` = (height, width) divides their sides.
 
     The sides and `multiple` may be tensors that only the running graph knows.

@@ -1,5 +1,7 @@
 """Images to patches."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -15,18 +17,20 @@ class PatchEmbed(keras.layers.Layer):
     An image that patches don't fill is cut at the bottom and right, or with `pad` filled up with zeros.
     """
 
-    def __init__(self, width, patch, use_bias=True, pad=False, **kwargs):
+    def __init__(
+        self, width: int, patch: int | tuple[int, int], use_bias: bool = True, pad: bool = False, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.width = width
         self.patch = pair(patch, "patch")
         self.use_bias = use_bias
         self.pad = pad
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.kernel = self.add_weight((*self.patch, shape[-1], self.width), "lecun_normal", name="kernel")
         self.bias = self.add_weight((self.width,), "zeros", name="bias") if self.use_bias else None
 
-    def call(self, images):
+    def call(self, images: Any) -> Any:
         if self.pad:
             images = pad_to_multiple(images, self.patch)
         cells = ops.conv(images, self.kernel, self.patch, "valid", data_format="channels_last")

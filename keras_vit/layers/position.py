@@ -1,5 +1,8 @@
 """Positions of the cells of a map: learned or fixed, for any grid."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,7 +10,7 @@ from keras import ops
 from keras_vit.layers.inputs import pair
 
 
-def resize_table(table, size):
+def resize_table(table: Any, size: Sequence[Any]) -> Any:
     """Resizes `table` (h, w, D) to `size` = (height, width) by antialiased bicubic interpolation.
 
     `size` may hold tensors, so that a graph can resize to the size of its input. Written as two matrix
@@ -33,14 +36,14 @@ def _bicubic(count, known):
     return weights / ops.sum(weights, axis=1, keepdims=True)
 
 
-def sine_cosine(grid, width, temperature=10000.0):
+def sine_cosine(grid: Sequence[int], width: int, temperature: float = 10000.0) -> np.ndarray:
     """Returns the fixed table (h, w, width) of Vaswani et al. 2017 in two dimensions.
 
     Its four quarters are sin(x), cos(x), sin(y), cos(y) (Chen, Xie and He 2021, arXiv 2104.02057).
     """
     if width % 4:
         raise ValueError(f"a sine-cosine position needs a width that 4 divides, not {width}")
-    omega = temperature ** -(np.arange(width // 4) / (width // 4))
+    omega: Any = temperature ** -(np.arange(width // 4) / (width // 4))
     y, x = np.meshgrid(np.arange(grid[0]), np.arange(grid[1]), indexing="ij")
     x, y = x[..., None] * omega, y[..., None] * omega
     return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y)], axis=-1).astype("float32")
@@ -55,29 +58,29 @@ class PositionEmbedding(keras.layers.Layer):
     of another grid are resized as they are loaded.
     """
 
-    def __init__(self, grid, kind="learned", **kwargs):
+    def __init__(self, grid: int | tuple[int, int], kind: str = "learned", **kwargs: Any):
         super().__init__(**kwargs)
         if kind not in ("learned", "sincos"):
             raise ValueError(f"kind is 'learned' or 'sincos', not {kind!r}")
         self.grid = pair(grid, "grid")
         self.kind = kind
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         if self.kind == "learned":
             normal = keras.initializers.TruncatedNormal(stddev=0.02)
             self.table = self.add_weight((*self.grid, shape[-1]), normal, name="table")
         else:
             self.table = sine_cosine(self.grid, shape[-1])
 
-    def call(self, cells):
+    def call(self, cells: Any) -> Any:
         fits = tuple(cells.shape[1:3]) == self.grid
         table = ops.convert_to_tensor(self.table) if fits else resize_table(self.table, ops.shape(cells)[1:3])
         return cells + ops.cast(table, cells.dtype)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         if "0" in store and tuple(store["0"].shape) != tuple(self.table.shape):
             self.table.assign(resize_table(np.asarray(store["0"]), self.grid))
         else:

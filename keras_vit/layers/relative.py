@@ -1,5 +1,8 @@
 """Biases of attention that depend on how far apart two cells of a window stand."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,7 +10,7 @@ from keras import ops
 from keras_vit.layers.inputs import pair
 
 
-def resize_bias(table, window):
+def resize_bias(table: Any, window: Sequence[Any]) -> Any:
     """Resizes a bias `table` (2 h - 1, 2 w - 1, heads) to the one of `window` = (height, width), in float32.
 
     Linear between places that grow apart geometrically from the centre, so that near neighbours keep their
@@ -71,7 +74,7 @@ class RelativePositionBias(keras.layers.Layer):
     Weights of another window are resized as they are loaded.
     """
 
-    def __init__(self, window, heads, prefix=0, **kwargs):
+    def __init__(self, window: int | tuple[int, int], heads: int, prefix: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         if prefix not in (0, 1):
             raise ValueError(f"prefix is 0 or 1, not {prefix!r}")
@@ -79,12 +82,12 @@ class RelativePositionBias(keras.layers.Layer):
         self.heads = heads
         self.prefix = prefix
 
-    def build(self, shape=None):
+    def build(self, shape: tuple | None = None) -> None:
         height, width = self.window
         self.table = self.add_weight((2 * height - 1, 2 * width - 1, self.heads), "zeros", name="table")
-        self.prefix_table = self.add_weight((3, self.heads), "zeros", name="prefix") if self.prefix else None
+        self.prefix_table: Any = self.add_weight((3, self.heads), "zeros", name="prefix") if self.prefix else None
 
-    def call(self, cells=None):
+    def call(self, cells: Any = None) -> Any:
         window = self.window if cells is None else tuple(ops.shape(cells)[1:3])
         table = ops.convert_to_tensor(self.table)
         if not _static(window) or window != self.window:
@@ -99,12 +102,12 @@ class RelativePositionBias(keras.layers.Layer):
         first = ops.concatenate([itself, asking + ops.zeros_like(bias[:, :1, 1:])], axis=2)
         return ops.concatenate([first, bias], axis=1)
 
-    def compute_output_shape(self, shape=None):
+    def compute_output_shape(self, shape: tuple | None = None) -> tuple:
         height, width = self.window if shape is None else shape[1:3]
         count = None if height is None or width is None else self.prefix + height * width
         return (self.heads, count, count)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         if "0" in store and tuple(store["0"].shape) != tuple(self.table.shape):
             self.table.assign(resize_bias(np.asarray(store["0"]), self.window))
             if self.prefix:

@@ -1,6 +1,7 @@
 """Positions of the cells of a map as rotations of queries and keys: fixed or learned, for any grid."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -17,7 +18,15 @@ class RotaryPosition(keras.layers.Layer):
     twice (heads, prefix + h * w, head_width). The `prefix` tokens before the map aren't turned.
     """
 
-    def __init__(self, head_width, blocks, heads=None, temperature=100.0, prefix=0, **kwargs):
+    def __init__(
+        self,
+        head_width: int,
+        blocks: int,
+        heads: int | None = None,
+        temperature: float = 100.0,
+        prefix: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if head_width % 4:
             raise ValueError(f"a rotary position needs heads of a width that 4 divides, not {head_width}")
@@ -27,7 +36,7 @@ class RotaryPosition(keras.layers.Layer):
         self.temperature = temperature
         self.prefix = prefix
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         if self.heads is not None:  # autocast=False: angles of dozens of radians need all their digits
             self.frequencies = self.add_weight(
                 (2, self.blocks, self.heads, self.head_width // 2),
@@ -36,7 +45,7 @@ class RotaryPosition(keras.layers.Layer):
                 name="frequencies",
             )
 
-    def call(self, cells):
+    def call(self, cells: Any) -> list[tuple[Any, Any]]:
         height, width = ops.shape(cells)[1:3]
         column = ops.cast(ops.arange(width), "float32")[None, :, None]
         row = ops.cast(ops.arange(height), "float32")[:, None, None]

@@ -1,11 +1,13 @@
 """Convolutions in the place of a large patch."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_vit.layers.convolution import convolution, normalisation
 
 
-def convolutional_stem(images, widths):
+def convolutional_stem(images: keras.KerasTensor, widths: Sequence[int]) -> keras.KerasTensor:
     """Returns the map of 3x3 convolutions of stride 2, one of each of `widths`, each normalised, with a ReLU.
 
     Xiao et al. 2021, "Early Convolutions Help Transformers See Better" (arXiv 2106.14881): images (B, H, W, C)

@@ -1,5 +1,8 @@
 """The residual network up to its head, alone or under a transformer."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from keras_vit.layers.convolution import EdgePadding2D, convolution, normalisation
@@ -20,14 +23,14 @@ class ResidualBlock(Tappable):
 
     def __init__(
         self,
-        width,
-        stride=1,
-        bottleneck=True,
-        preactivation=False,
-        groups=None,
-        padding="even",
-        drop_path=0.0,
-        **kwargs,
+        width: int,
+        stride: int = 1,
+        bottleneck: bool = True,
+        preactivation: bool = False,
+        groups: int | None = None,
+        padding: str = "even",
+        drop_path: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.width = width
@@ -39,13 +42,15 @@ class ResidualBlock(Tappable):
         self.drop_path = DropPath(drop_path, name="drop_path", dtype=self.dtype_policy)
         self.relu = keras.layers.ReLU(name="relu", dtype=self.dtype_policy)
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         out = self.width * (4 if self.bottleneck else 1)
         if self.bottleneck:
             plan = [(self.width, 1, 1), (self.width, 3, self.stride), (out, 1, 1)]
         else:
             plan = [(self.width, 3, self.stride), (self.width, 3, 1)]
-        self.start, self.branch, self.carried = [], [], []
+        self.start: list[keras.layers.Layer] = []
+        self.branch: list[keras.layers.Layer] = []
+        self.carried: list[keras.layers.Layer] = []
         for i, size in enumerate(plan, start=1):
             conv, norm = self._convolution(*size, f"conv{i}"), self._normalisation(f"norm{i}")
             if not self.preactivation:
@@ -68,29 +73,29 @@ class ResidualBlock(Tappable):
                 now = layer.compute_output_shape(now)
         self.drop_path.build(self.compute_output_shape(shape))
 
-    def call(self, x, training=None, intermediates=None):
+    def call(self, x: Any, training: bool | None = None, intermediates: Sequence[str] | None = None) -> Any:
         """Computes the output; `intermediates`, as in Tappable, are the maps that the layers of the branch give.
 
         "carried" is what the branch is added to: `x`, or where the shapes differ its convolution.
         """
-        maps = {}
+        maps: dict[str, Any] = {}
         started = _run(self.start, x, training, maps)
         maps["carried"] = _run(self.carried, started, training, {}) if self.carried else x
         both = maps["carried"] + self.drop_path(_run(self.branch, started, training, maps), training=training)
         return self.select({**maps, "out": both if self.preactivation else self.relu(both)}, intermediates)
 
     @property
-    def intermediates(self):
+    def intermediates(self) -> tuple[str, ...]:  # type: ignore[override]
         """The names that `call` knows."""
         count = 3 if self.bottleneck else 2
         return (*(f"{what}{i}" for i in range(1, count + 1) for what in ("conv", "norm")), "carried")
 
     @property
-    def branches(self):
+    def branches(self) -> dict[str, tuple[str | None, str]]:  # type: ignore[override]
         """As in TransformerBlock."""
         return {"convolution": ("carried", self.branch[-1].name)}
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         size = [None if side is None else -(-side // self.stride) for side in shape[1:3]]
         return (shape[0], *size, self.width * (4 if self.bottleneck else 1))
 
@@ -111,8 +116,15 @@ def _run(layers, x, training, maps):
 
 
 def residual_trunk(
-    images, blocks, width=64, bottleneck=True, preactivation=False, groups=None, padding="zeros", drop_path=0.0
-):
+    images: keras.KerasTensor,
+    blocks: Sequence[int],
+    width: int = 64,
+    bottleneck: bool = True,
+    preactivation: bool = False,
+    groups: int | None = None,
+    padding: str = "zeros",
+    drop_path: float = 0.0,
+) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
     """Returns the last map of a residual network and {"stage_i": map} of its stages, one for each of `blocks`.
 
     Each stage has so many blocks, and is half as large and twice as wide as the one before; the stem is a
@@ -140,6 +152,6 @@ def residual_trunk(
     return x, features
 
 
-def trunk_stride(blocks):
+def trunk_stride(blocks: Sequence[int]) -> int:
     """Returns how many pixels of the images a cell of the last map of `residual_trunk` is apart from the next."""
     return 4 * 2 ** max(len(blocks) - 1, 0)

@@ -1,6 +1,10 @@
 """Attention within the windows of a map, whose cost grows with the size of the map and not with its square."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_vit.layers.attention import MultiHeadAttention
@@ -29,16 +33,16 @@ class WindowAttention(Tappable):
 
     def __init__(
         self,
-        heads,
-        window,
-        shift=False,
-        padding="timm",
-        head_width=None,
-        qkv_bias=True,
-        qk_norm=False,
-        dropout=0.0,
-        epsilon=1e-6,
-        **kwargs,
+        heads: int,
+        window: int | tuple[int, int],
+        shift: bool = False,
+        padding: str = "timm",
+        head_width: int | None = None,
+        qkv_bias: bool | str = True,
+        qk_norm: bool = False,
+        dropout: float = 0.0,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if padding not in PADDINGS:
@@ -52,8 +56,8 @@ class WindowAttention(Tappable):
             name="within", dtype=self.dtype_policy,
         )  # fmt: skip
 
-    def build(self, shape):
-        window = tuple(
+    def build(self, shape: tuple) -> None:
+        window: Any = tuple(
             size if side is None else min(size, side) for size, side in zip(self.window, shape[1:3], strict=True)
         )
         self.bias = RelativePositionBias(window, self.heads, name="bias", dtype=self.dtype_policy)
@@ -62,7 +66,15 @@ class WindowAttention(Tappable):
 
     intermediates = MultiHeadAttention.intermediates
 
-    def call(self, x, bias=None, rotary=None, training=None, attention_delta=None, intermediates=None):
+    def call(
+        self,
+        x: Any,
+        bias: Any = None,
+        rotary: tuple[Any, Any] | None = None,
+        training: bool | None = None,
+        attention_delta: Any = None,
+        intermediates: Sequence[str] | None = None,
+    ) -> Any:
         """Attends; `bias` and `rotary` are those of MultiHeadAttention for the N cells of a window.
 
         `bias` comes on top of the learned one. `intermediates` are those of MultiHeadAttention, window by window
@@ -79,7 +91,7 @@ class WindowAttention(Tappable):
         tensors = {name: ops.reshape(each, (-1, windows, *ops.shape(each)[1:])) for name, each in tensors.items()}
         return self.select({**tensors, "out": out}, intermediates)
 
-    def places(self, size):
+    def places(self, size: tuple[int, int]) -> np.ndarray:
         """Returns which cell of a map of `size` (h, w) each cell of each window is, (windows, N): row * w + column.
 
         -1 is padding.
@@ -89,7 +101,7 @@ class WindowAttention(Tappable):
         cells = _split(self._arranged(numbers, window, shift), window)
         return ops.convert_to_numpy(cells)[..., 0] - 1
 
-    def apart(self, size):
+    def apart(self, size: tuple[int, int]) -> np.ndarray:
         """Returns which cells of each window may not see each other on a map of `size` (h, w), (windows, N, N)."""
         window, shift = self._fits(size)
         full = tuple(-(-side // step) * step for side, step in zip(size, window, strict=True))
@@ -115,7 +127,7 @@ class WindowAttention(Tappable):
             learned = ops.tile(learned, (ops.shape(x)[0], 1, 1, 1))
         return cells, learned, window, shift, full
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
     def _arranged(self, x, window, shift):
