@@ -1,6 +1,7 @@
 """Imports what Keras stands on, and answers its absence with the line to type."""
 
 import importlib
+from typing import Any
 
 _TENSORFLOW = "pip install 'keras-vit-zoo[tf-cpu]', or 'keras-vit-zoo[gpu]' where there is an NVIDIA GPU"
 _TRAIN = "pip install 'keras-vit-zoo[train]'"
@@ -12,7 +13,7 @@ _CURES = {
 }
 
 
-def load(*names):
+def load(*names: str) -> Any:
     """Imports the modules called `names` and returns the last; ImportError says what to install."""
     for name in names:
         try:

@@ -11,6 +11,7 @@ import os
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -43,23 +44,25 @@ class Bundle:
 class Images(keras.layers.Layer):
     """Passes images on as they are, (B, h, w, C) to (B, h, w, C), and holds the Bundle of the model it begins."""
 
-    def __init__(self, preprocessing=None, labels=(), origin=None, **kwargs):
+    def __init__(
+        self, preprocessing: dict | None = None, labels: tuple[str, ...] = (), origin: str | None = None, **kwargs: Any
+    ):
         super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
         self.bundle = Bundle(preprocessing=preprocessing, labels=labels, origin=origin)
 
-    def call(self, images):
+    def call(self, images: Any) -> Any:
         return images
 
-    def compute_output_spec(self, images):
+    def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(images.shape, images.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         plain = json.loads(json.dumps(dataclasses.asdict(self.bundle), default=float))  # lists and Python's own numbers
         return {**super().get_config(), **plain}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Images":
         """Returns the layer, having imported the family of the model: the layers that follow may be its own."""
         layer = super().from_config(config)
         if layer.bundle.family is not None:
@@ -92,7 +95,7 @@ def carries(model: keras.Model) -> bool:
     return _carrier(model) is not None
 
 
-def update(model: keras.Model, **changes) -> None:
+def update(model: keras.Model, **changes: Any) -> None:
     """Changes the fields of `model`'s Bundle that are given, such as labels=["ant", "bee"].
 
     Models that share the layers of `model`, its sub-models and new heads, share its Bundle; clones and saved files have

@@ -4,7 +4,9 @@ import contextlib
 import csv
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 
 class WriteError(OSError):
@@ -12,7 +14,7 @@ class WriteError(OSError):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a path beside `path` to write to; on success it becomes `path` in one step, else it goes.
 
     The suffix stays, since Keras and Matplotlib choose their format by it. Raises WriteError where it can't be written.
@@ -30,18 +32,18 @@ def replacing(path):
         partial.unlink(missing_ok=True)
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes `value` to `path` as indented JSON."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike) -> Any:
     """Returns the value that the JSON file `path` holds."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_csv(path, header, rows):
+def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Writes a table to `path`, numbers with all their digits."""
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)

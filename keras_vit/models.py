@@ -4,6 +4,7 @@ import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -11,7 +12,7 @@ from keras_vit import backend, bundle, registry
 from keras_vit.weights import CheckpointError, fetch, load_weights, published
 
 
-def build(name: str, weights: str | Path | None = None, **overrides) -> keras.Model:
+def build(name: str, weights: str | Path | None = None, **overrides: Any) -> keras.Model:
     """Builds the model called `name`; `keras_vit.build` says how."""
     model = make(name, *registry.resolve(name, overrides))
     if weights is not None:
@@ -19,7 +20,7 @@ def build(name: str, weights: str | Path | None = None, **overrides) -> keras.Mo
     return model
 
 
-def make(name: str, family: registry.Family, config) -> keras.Model:
+def make(name: str, family: registry.Family, config: Any) -> keras.Model:
     """Returns the untrained model of `config`, which knows that it is the one called `name`."""
     model = family.make(config)
     model.name = name
@@ -86,12 +87,12 @@ def _classes(model):
     return output.shape[-1]
 
 
-def count_parameters(name: str, **overrides) -> int:
+def count_parameters(name: str, **overrides: Any) -> int:
     """Returns the number of trainable weights of the model called `name`."""
     return _of_unborn(name, overrides, _parameters)
 
 
-def count_macs(name: str, **overrides) -> int:
+def count_macs(name: str, **overrides: Any) -> int:
     """Returns the multiply-accumulates of one image through the model called `name`.
 
     Counts what its graph multiplies: products of matrices and convolutions, of which a ViT's attention is
@@ -101,7 +102,7 @@ def count_macs(name: str, **overrides) -> int:
     return _of_unborn(name, overrides, _macs)
 
 
-def count_both(name: str, **overrides) -> tuple[int, int]:
+def count_both(name: str, **overrides: Any) -> tuple[int, int]:
     """Returns (count_parameters, count_macs) of the model called `name`, building it once."""
     return _of_unborn(name, overrides, lambda model: (_parameters(model), _macs(model)))
 

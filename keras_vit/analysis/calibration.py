@@ -17,17 +17,17 @@ class Calibration:
     counts: np.ndarray
 
     @property
-    def error(self):
+    def error(self) -> float:
         """The expected calibration error: the mean over images of |accuracy - confidence| of their bin."""
         return float(np.nansum(self.counts * np.abs(self.accuracies - self.confidences)) / self.counts.sum())
 
     @property
-    def excess(self):
+    def excess(self) -> float:
         """The mean confidence less the accuracy over all images: above 0 the classifier is too sure of itself."""
         return float(np.nansum(self.counts * (self.confidences - self.accuracies)) / self.counts.sum())
 
 
-def calibration(probabilities, labels, bins=15):
+def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> Calibration:
     """Returns the Calibration of `probabilities` (B, classes) of images whose classes are `labels` (B,).
 
     Guo et al. 2017 (arXiv 1706.04599): the confidence is the largest probability, and bin m of M holds what lies in
@@ -46,4 +46,4 @@ def calibration(probabilities, labels, bins=15):
     counts = np.bincount(bin_of, minlength=bins)
     sums = (np.bincount(bin_of, weights=each, minlength=bins) for each in (confidence, right))
     means = [np.divide(each, counts, out=np.full(bins, np.nan), where=counts > 0) for each in sums]
-    return Calibration(*means, counts)
+    return Calibration(means[0], means[1], counts)

@@ -1,5 +1,9 @@
 """How alike two networks represent the same images, layer by layer: minibatch centred kernel alignment."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -22,7 +26,7 @@ class MinibatchCKA:
     within the minibatch (Kornblith et al. 2019, arXiv 1905.00414).
     """
 
-    def __init__(self, rows, columns, kernel="linear", bandwidth=1.0):
+    def __init__(self, rows: int, columns: int, kernel: str = "linear", bandwidth: float = 1.0):
         if kernel not in KERNELS:
             raise ValueError(f"kernel is one of {', '.join(KERNELS)}, not {kernel!r}")
         if not bandwidth > 0:
@@ -34,14 +38,14 @@ class MinibatchCKA:
         self.first = np.zeros(rows)
         self.second = np.zeros(columns)
 
-    def update(self, first, second):
+    def update(self, first: Iterable[np.ndarray], second: Iterable[np.ndarray]) -> None:
         """Takes the representations of one minibatch, one array (n, ...) a layer, of either model.
 
         Raises ValueError for fewer than 4 images, of which the estimator has no value.
         """
         self.update_grams([self.gram(each) for each in first], [self.gram(each) for each in second])
 
-    def update_grams(self, first, second):
+    def update_grams(self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> None:
         """Takes what `gram` makes of each layer, (n, n), so that the representations needn't all exist at once."""
         counts = {len(each) for each in (*first, *second)}
         if len(counts) != 1:
@@ -54,7 +58,7 @@ class MinibatchCKA:
         self.second += scale * np.einsum("ij,ij->i", other, other)
         self.batches += 1
 
-    def result(self, undefined=None):
+    def result(self, undefined: float | None = None) -> np.ndarray:
         """Returns CKA (rows, columns); it is unbiased, so what is independent may lie a little below 0.
 
         A layer that gave the same for all images of every minibatch has none: `undefined` takes its place, or
@@ -69,7 +73,7 @@ class MinibatchCKA:
         blank = np.full(scale.shape, np.nan if undefined is None else undefined)
         return np.divide(self.across, scale, out=blank, where=scale > 0)
 
-    def gram(self, features):
+    def gram(self, features: np.ndarray) -> np.ndarray:
         """Returns the U-centred Gram matrix (n, n) of one layer's representations (n, ...) of one minibatch.
 
         Raises ValueError for fewer than 4 images, of which the estimator has no value.
@@ -109,18 +113,18 @@ def _u_centred(gram):
 
 
 def compare(
-    first,
-    second,
-    images,
+    first: keras.Model | str,
+    second: keras.Model | str,
+    images: Any,
     *,
-    layers=(None, None),
-    second_images=None,
-    batch=64,
-    kernel="linear",
-    bandwidth=1.0,
-    repeats=1,
-    seed=0,
-):
+    layers: Sequence[str | Iterable[str] | None] = (None, None),
+    second_images: Iterable[Any] | None = None,
+    batch: int = 64,
+    kernel: str = "linear",
+    bandwidth: float = 1.0,
+    repeats: int = 1,
+    seed: int = 0,
+) -> Similarity:
     """Returns the CKA of every pair of taps of two models on the same images, as a Similarity.
 
     `images` is an array (count, H, W, C), or an iterable of minibatches: arrays, or {"image", "id"}. Models that take
@@ -141,7 +145,8 @@ def compare(
     ]
     models = (first.name, second.name)
     same = first is second and names[0] == names[1] and second_images is None
-    found, start = [], None
+    found: list[np.ndarray] = []
+    start: Any = None
     for order in _orders(images, second_images, batch, repeats, seed):
         cka, size = MinibatchCKA(len(names[0]), len(names[1]), kernel, bandwidth), None
         grams = [_grams(cka, model, each) for model, each in zip((first, second), names, strict=True)]

@@ -1,5 +1,6 @@
 """How far each head looks: the mean distance over which it attends."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -12,7 +13,9 @@ from keras_vit.layers import PatchEmbed
 from keras_vit.taps import reduced
 
 
-def attention_distance(model, images, renormalize=False, batch=32):
+def attention_distance(
+    model: keras.Model | str, images: np.ndarray, renormalize: bool = False, batch: int = 32
+) -> dict[str, np.ndarray]:
     """Returns {attention tap: (heads,)}: how many pixels a cell is from what it attends to, weighted by attention.
 
     Dosovitskiy et al. 2021 (arXiv 2010.11929), appendix D.7, and Raghu et al. 2021 (arXiv 2108.08810), section 5: the
@@ -33,7 +36,9 @@ def attention_distance(model, images, renormalize=False, batch=32):
     return {name: sum(each[name] for each in found) / len(images) for name in distances}
 
 
-def uniform_attention_distance(model, images, renormalize=False):
+def uniform_attention_distance(
+    model: keras.Model | str, images: np.ndarray, renormalize: bool = False
+) -> dict[str, float]:
     """Returns {attention tap: pixels}, the `attention_distance` of heads that see alike all that their block lets them.
 
     Of `images` (B, H, W, C) only the size counts.

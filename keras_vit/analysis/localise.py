@@ -1,7 +1,9 @@
 """How well the cells of a layer still know which part of the image they came from."""
 
 import dataclasses
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -21,7 +23,15 @@ class Localisation:
     cells: np.ndarray  # (h, w, rows, columns)
 
 
-def localisation(model, images, name=None, patch=None, batch=64, kernel="linear", bandwidth=1.0):
+def localisation(
+    model: keras.Model | str,
+    images: np.ndarray,
+    name: str | None = None,
+    patch: int | tuple[int, int] | None = None,
+    batch: int = 64,
+    kernel: str = "linear",
+    bandwidth: float = 1.0,
+) -> Localisation:
     """Returns the CKA over images between each token of a layer and each patch of the images, a Localisation.
 
     Raghu et al. 2021 (arXiv 2108.08810), section 7: a token that kept its place is most like the patch it came from.
@@ -36,20 +46,20 @@ def localisation(model, images, name=None, patch=None, batch=64, kernel="linear"
     tapped, size = tap(model, name), min(batch, len(images))
     if size < 4:
         raise ValueError(f"CKA needs minibatches of 4 images or more, not {size}")
-    cka = None
+    cka: Any = None
     for i in watched(range(0, len(images) - size + 1, size), f"localisation in {name}"):
         given = images[i : i + size]
         values = ops.convert_to_numpy(ops.cast(tapped(given, training=False)[name], "float32"))
         if cka is None:
             cells = cells_of(model, images, name, values.shape)
-            patch = _patch(patch, cells, images, name, model)
-            grid = tuple(side // step for side, step in zip(images.shape[1:3], patch, strict=True))
+            sides = _patch(patch, cells, images, name, model)
+            grid = tuple(side // step for side, step in zip(images.shape[1:3], sides, strict=True))
             tokens = cells.prefix + cells.grid[0] * cells.grid[1]
             cka = MinibatchCKA(tokens, grid[0] * grid[1], kernel, bandwidth)
         tokens_first = np.moveaxis(values.reshape(size, -1, values.shape[-1]), 1, 0)
-        cka.update(tokens_first, _patches(given, grid, patch))
+        cka.update(tokens_first, _patches(given, grid, sides))
     found = cka.result(undefined=np.nan).reshape(-1, *grid)
-    return Localisation(name, patch, found[: cells.prefix], found[cells.prefix :].reshape(*cells.grid, *grid))
+    return Localisation(name, sides, found[: cells.prefix], found[cells.prefix :].reshape(*cells.grid, *grid))
 
 
 def _patch(patch, cells, images, name, model):

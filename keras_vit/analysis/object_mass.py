@@ -1,9 +1,11 @@
 """How much of a map lies on the object: what "it looks at the object" means as a number."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def object_mass(maps, masks):
+def object_mass(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Returns the share of the mass of each map that lies on the object, (B,), or (B, heads): from 0 to 1.
 
     `maps` (B, h, w) or (B, heads, h, w) holds what each cell counts, at least 0 and in any unit, as `attention`
@@ -27,7 +29,7 @@ def object_mass(maps, masks):
     return np.divide((maps * on).sum(axis=(-2, -1)), whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
 
-def object_area(masks):
+def object_area(masks: np.ndarray) -> np.ndarray:
     """Returns the share of the image that each mask (B, H, W) covers, (B,): the mass of a map that ignores the image.
 
     Raises ValueError for a mask without a pixel.
@@ -35,7 +37,7 @@ def object_area(masks):
     return _checked(masks).mean(axis=(1, 2))
 
 
-def coverage(masks, grid):
+def coverage(masks: np.ndarray, grid: Sequence[int]) -> np.ndarray:
     """Returns the share of the area of each of `grid` (h, w) cells that masks (B, H, W) cover, (B, h, w)."""
     masks = np.asarray(masks, "float64")
     rows, columns = (_overlaps(cells, pixels) for cells, pixels in zip(grid, masks.shape[1:], strict=True))

@@ -1,5 +1,8 @@
 """What a linear classifier can read from each layer."""
 
+from collections.abc import Iterable
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -12,7 +15,18 @@ from keras_vit.taps import reduced
 POOLS = ("mean", "token")
 
 
-def probe(model, train, test, names=None, *, shots=None, pool="mean", penalty=1.0, batch=64, seed=0):
+def probe(
+    model: keras.Model | str,
+    train: tuple[np.ndarray, np.ndarray] | Iterable[tuple[np.ndarray, np.ndarray]],
+    test: tuple[np.ndarray, np.ndarray] | Iterable[tuple[np.ndarray, np.ndarray]],
+    names: str | Iterable[str] | None = None,
+    *,
+    shots: int | None = None,
+    pool: str = "mean",
+    penalty: float = 1.0,
+    batch: int = 64,
+    seed: int = 0,
+) -> dict[str, float]:
     """Returns {tap: accuracy} on `test` of a linear classifier that was fitted to what each tap gives for `train`.
 
     Regularised least squares to targets of -1 and 1, one for each class, in closed form and float64: scikit-learn's

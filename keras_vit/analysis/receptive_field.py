@@ -1,5 +1,8 @@
 """Which pixels a cell of a layer depends on: the effective receptive field."""
 
+from collections.abc import Iterable
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -9,7 +12,14 @@ from keras_vit.analysis.watching import watched
 from keras_vit.taps import check_names, tap
 
 
-def effective_receptive_field(model, images, names, channels=16, batch=32, seed=0):
+def effective_receptive_field(
+    model: keras.Model | str,
+    images: np.ndarray,
+    names: str | Iterable[str],
+    channels: int | None = 16,
+    batch: int = 32,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
     """Returns {tap: (H, W)}: |d centre cell / d pixel|, the mean over channels of the tap, of images, and `images`.
 
     Luo et al. 2016 (arXiv 1701.04128), as Raghu et al. 2021 (arXiv 2108.08810), section 5, average it. The cell is the
@@ -31,7 +41,7 @@ def effective_receptive_field(model, images, names, channels=16, batch=32, seed=
     return fields
 
 
-def field_share(field, mass=0.5):
+def field_share(field: np.ndarray, mass: float = 0.5) -> float:
     """Returns which share of the pixels of a field (H, W), the strongest, hold `mass` of it: small means local."""
     held = np.cumsum(np.sort(field, axis=None)[::-1])
     return float(np.searchsorted(held, mass * held[-1]) + 1) / field.size

@@ -1,9 +1,11 @@
 """Maps of cells as maps of pixels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def resize_maps(maps, size, interpolation="bilinear"):
+def resize_maps(maps: np.ndarray, size: Sequence[int], interpolation: str = "bilinear") -> np.ndarray:
     """Resizes maps (..., h, w) to `size` (H, W): "bilinear" between the centres of cells, or "nearest"."""
     if interpolation not in ("bilinear", "nearest"):
         raise ValueError(f"interpolation is 'bilinear' or 'nearest', not {interpolation!r}")

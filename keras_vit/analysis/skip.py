@@ -21,7 +21,7 @@ class SkipRatio:
     cells: np.ndarray  # (h, w); NaN where a block changes only the tokens before
 
 
-def skip_ratio(model, images, batch=16):
+def skip_ratio(model: keras.Model | str, images: np.ndarray, batch: int = 16) -> dict[str, dict[str, SkipRatio]]:
     """Returns {block: {branch: SkipRatio}}: how many times as long what skips a branch is as what the branch adds.
 
     Raghu et al. 2021 (arXiv 2108.08810), section 6: ||z|| / ||f(z)|| over the channels of each token or cell, of
@@ -37,7 +37,7 @@ def skip_ratio(model, images, batch=16):
     graph = keras.Model(model.input, last)  # what lies behind the last block isn't computed
     firsts = watched(range(0, len(images), batch), "skips and branches")
     parts = [_ratios(graph, blocks, images[i : i + batch]) for i in firsts]
-    found = {name: {} for name in blocks}
+    found: dict[str, dict[str, SkipRatio]] = {name: {} for name in blocks}
     for name, block in blocks.items():
         for branch in block.branches:
             values = np.concatenate([each[name, branch] for each in parts])

@@ -1,12 +1,16 @@
 """Attention within windows, laid on the map that the windows were cut from."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import numpy as np
 
 from keras_vit.keras_internals import call_node
 from keras_vit.taps import block_of, check_names
 
 
-def lay_windows(model, name, windows, size=None):
+def lay_windows(model: keras.Model, name: str, windows: np.ndarray, size: Sequence[int] | None = None) -> np.ndarray:
     """Returns the attention of windows as one matrix over the cells of the map, (B, heads, h * w, h * w).
 
     `windows` (B, windows, heads, N, N) is what the tap called `name` gave, such as "stage_0_attention_1". Cells
@@ -15,7 +19,7 @@ def lay_windows(model, name, windows, size=None):
     Raises ValueError for a tap that is no attention within windows, and for `windows` of another map.
     """
     check_names(model, [name])
-    block = block_of(model, name)
+    block: Any = block_of(model, name)
     if "attention_" not in name or not hasattr(getattr(block, "attention", None), "places"):
         raise ValueError(f"{name!r} of {model.name} is no attention within windows")
     size = size or call_node(model, block).arguments.args[0].shape[1:3]

@@ -18,7 +18,7 @@ class Corruption:
     most: float = float("inf")  # that a level can be
 
 
-def corrupt(images, kind, level, seed=0):
+def corrupt(images: np.ndarray, kind: str, level: float, seed: int = 0) -> np.ndarray:
     """Returns `images` (B, H, W, C), of 0 to 1, damaged as one of `CORRUPTIONS` says; an image's damage needs no other.
 
     - "noise": Gaussian noise of standard deviation `level` is added to each number, and what leaves 0 to 1 is cut.
@@ -43,12 +43,12 @@ def corrupt(images, kind, level, seed=0):
     return known.change(images, level, np.random.default_rng(seed)).astype("float32")
 
 
-def noise(images, deviation, rng):
+def noise(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
     """Adds Gaussian noise."""
     return np.clip(images + deviation * rng.standard_normal(images.shape, dtype="float32"), 0, 1)
 
 
-def blur(images, deviation, rng):
+def blur(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
     """Averages each pixel with its neighbours, of which there are fewer at the edge."""
     del rng
     height, width = images.shape[1:3]
@@ -56,23 +56,23 @@ def blur(images, deviation, rng):
     return np.einsum("yY,xX,bYXc->byxc", rows, columns, images, optimize=True)
 
 
-def contrast(images, loss, rng):
+def contrast(images: np.ndarray, loss: float, rng: np.random.Generator) -> np.ndarray:
     """Draws all pixels to the mean of their channel."""
     del rng
     mean = images.mean(axis=(1, 2), keepdims=True)
     return mean + (1 - loss) * (images - mean)
 
 
-def occlusion(images, share, rng):
+def occlusion(images: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Paints over cells of a grid."""
-    hidden = np.zeros((len(images), GRID * GRID), bool)
+    hidden: np.ndarray = np.zeros((len(images), GRID * GRID), bool)
     hidden[:, : round(share * GRID * GRID)] = True
     hidden = rng.permuted(hidden, axis=1).reshape(-1, GRID, GRID)
     y, x = (np.arange(side) * GRID // side for side in images.shape[1:3])
     return np.where(hidden[:, y][:, :, x][..., None], images.mean(axis=(1, 2), keepdims=True), images)
 
 
-def shuffle(images, side, rng):
+def shuffle(images: np.ndarray, side: float, rng: np.random.Generator) -> np.ndarray:
     """Lets cells change places."""
     count, height, width, channels = images.shape
     if side != int(side) or height % side or width % side:

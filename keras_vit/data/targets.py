@@ -1,7 +1,7 @@
 """What a source knows of each image beside its pixels: its class, a mask, a depth map, boxes."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -50,6 +50,6 @@ class Target:
         return tf.ensure_shape(value, (self.max_boxes, 5))
 
 
-def pack(values) -> tf.Tensor:
+def pack(values: Any) -> tf.Tensor:
     """Returns a depth map (h, w, 1) in metres, or boxes (n, 5), as the string that an example holds."""
     return tf.io.serialize_tensor(tf.cast(values, "float32"))

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -40,7 +41,7 @@ def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
     return model
 
 
-def small(name: str, **overrides) -> keras.Model:
+def small(name: str, **overrides: Any) -> keras.Model:
     """Returns the small model of the family called `name`, with random weights."""
     found, config = _small(name)
     known = {field.name for field in fields(config)}

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_vit.training.options import Options
-from keras_vit.training.train import train
+from keras_vit.training.train import Result, train
 
 
 def check_task(options: Options) -> None:
@@ -29,7 +30,7 @@ def check_task(options: Options) -> None:
         check_exports(result.model, root)
 
 
-def check_trains(options, root):
+def check_trains(options: Options, root: Path) -> Result:
     """The loss falls, each epoch has its row with the number of the monitor, and the best model loads."""
     result = train(_in(options, root / "whole"))
     monitor, rows = options.task.monitor, result.rows
@@ -44,14 +45,14 @@ def check_trains(options, root):
     return result
 
 
-def check_resumes(options, root):
+def check_resumes(options: Options, root: Path) -> None:
     """A training killed within its second epoch ends, started again, with the same bits."""
     killed = _killed(options, root / "killed")
     train(killed)
     _assert_ended_alike(root / "killed", root / "whole", "a killed training ends otherwise")
 
 
-def check_devices(options, root):
+def check_devices(options: Options, root: Path) -> None:
     """Two devices train to about the same loss, and resume to the same bits."""
     pair = options.replace(strategy="mirrored")
     killed = _killed(pair, root / "two_killed", devices=2)
@@ -61,7 +62,7 @@ def check_devices(options, root):
     assert abs(two - one) <= 0.2 * abs(one), f"the first epoch's loss is {one} on one device and {two} on two"
 
 
-def check_exports(model, root):
+def check_exports(model: keras.Model, root: Path) -> None:
     """The kept model is exported, and the SavedModel computes what it does."""
     import tensorflow as tf
 
@@ -80,19 +81,19 @@ def check_exports(model, root):
 class KillAt(keras.callbacks.Callback):
     """Kills the process, as no handler can prevent, before a step of an epoch, both from 0."""
 
-    def __init__(self, epoch, step):
+    def __init__(self, epoch: int, step: int):
         super().__init__()
         self.moment, self.epoch = (epoch, step), 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if (self.epoch, batch) == self.moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_pickled(path):
+def run_pickled(path: str | os.PathLike) -> None:
     """Trains what `_elsewhere` has written to `path`; called in another process."""
     trainings, devices, callbacks = pickle.loads(Path(path).read_bytes())
     if devices > 1:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -92,7 +92,14 @@ class Source:
                 found.append((tuple(start + rest for start in starts), rule.make))
         return found
 
-    def array(self, shape, layer, leaf, arrays, make):
+    def array(
+        self,
+        shape: tuple[int, ...],
+        layer: keras.layers.Layer | None,
+        leaf: str,
+        arrays: Sequence[np.ndarray],
+        make: Callable | None,
+    ) -> np.ndarray:
         """Returns the array for our weight `leaf` of `layer` with `shape` from theirs; it may differ in size."""
         if make is not None:
             return make(shape, *arrays)

@@ -82,7 +82,7 @@ _DINO = (
 )
 
 
-def hugging_face(*starts, dino=False):
+def hugging_face(*starts: str, dino: bool = False) -> Source:
     """Returns the Source of transformers' names, each of which follows one of `starts`, such as "vit.".
 
     With `dino` the blocks are called as in DINOv2, whose class token has a position among the registers too.
