@@ -73,7 +73,7 @@ def probes(study: Study) -> Section | None:
         found[each.name] = probe(each.model, study.train_sample, (study.images[:1000], labels), names)
     path = study.folder / "probes.png"
     probe_picture(path, found)
-    best = {name: max(layers, key=layers.get) for name, layers in found.items()}
+    best = {name: max(layers, key=layers.__getitem__) for name, layers in found.items()}
     first = {name: [next(iter(layers.values()))] for name, layers in found.items()}
     last = {name: [list(layers.values())[-1]] for name, layers in found.items()}
     gains = {name: [last[name][0] - first[name][0]] for name in found}
