@@ -243,9 +243,11 @@ def _check_bytes(folder, model, size, prepared, labels):
     served = tf.saved_model.load(str(folder))
     got = served.signatures["serving_bytes"](image_bytes=tf.io.encode_png(pixels)[None])
     expected = keras.ops.convert_to_numpy(keras.ops.softmax(_call(model, prepared(pixels[None]).astype("float32"))))[0]
-    order = np.argsort(-expected)[:5]
-    _close(got["probabilities"][0], expected[order], 1e-3, "serving_bytes differs")
-    assert [label.decode() for label in got["labels"][0].numpy()] == [labels[i] for i in order]
+    _close(got["probabilities"][0], np.sort(expected)[::-1][:5], 1e-3, "serving_bytes differs")
+    # each label by its probability: random weights may give several classes the same one
+    named = [labels.index(label.decode()) for label in got["labels"][0].numpy()]
+    assert len(set(named)) == len(named), f"serving_bytes names a class twice: {named}"
+    _close(got["probabilities"][0], expected[named], 1e-3, "serving_bytes gives probabilities to other labels")
 
 
 CHECKS = (

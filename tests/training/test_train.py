@@ -83,8 +83,9 @@ def test_early_stopping_ends_the_run_with_its_result(base, tmp_path):
 
 
 def test_a_step_compiled_by_xla_gives_the_same_numbers(base, tmp_path):
+    without_chance = base.replace(epochs=2, model_options=base.model.options | {"dropout": 0.0})  # XLA draws otherwise
     plain, compiled = (
-        train(base.replace(epochs=2, jit_compile=jit, output=str(tmp_path / str(jit)))) for jit in (False, True)
+        train(without_chance.replace(jit_compile=jit, output=str(tmp_path / str(jit)))) for jit in (False, True)
     )
     for name in ("loss", "val_loss", "accuracy"):
         values = [[row[name] for row in result.rows] for result in (plain, compiled)]
