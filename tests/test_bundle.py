@@ -232,3 +232,18 @@ except ModuleNotFoundError as error:
     )
     first, second = done.stdout.splitlines()
     assert first.startswith("set() no family 'nightingale'") and second == "No module named 'keras'", done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first", ["bundle", "layers", "heads", "keras_internals", "taps", "models", "data", "training.train", "serving"]
+)
+def test_any_module_may_be_the_first_that_is_imported(first):
+    """Importing Keras imports the modules of what files hold, which must not meet `first` half loaded."""
+    code = f"""
+import keras_vit.{first}, keras
+for name in ("Images", "LinearHead", "TransformerBlock", "GroupedAdamW"):
+    assert keras.saving.get_registered_object(f"keras_vit>{{name}}"), name
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"backend", "discovery", "files", "keras_internals", "nested", "spaces"},
     {"pictures", "registry"},
-    {"bundle"},
     {"layers"},
+    {"bundle"},
     {"heads"},
     {"serialization", "weights"},
     {"zoo", "models"},

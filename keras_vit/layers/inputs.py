@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_vit.bundle import Images
+from keras_vit.layers.images import Images
 
 
 def pair(size: int | Sequence[int], name: str = "image_size") -> tuple[int, int]:
