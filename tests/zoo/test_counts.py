@@ -17,12 +17,13 @@ BY_HAND = {
     "mlp": (28 * 28 + 1) * 512 + (512 + 1) * 512 + (512 + 1) * 10,
 }
 
-_SLOW = (testing.check_export, testing.check_fresh_process)  # all families load in one new process in test_bundle.py
-
+# all models are counted below; all families load in one new process in test_bundle.py, and are exported in another in
+# test_readme.py, where a process for each would take minutes
+ELSEWHERE = (testing.check_variants, testing.check_fresh_process)
 CHECKS = [
-    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check in _SLOW else [])
+    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check is testing.check_export else [])
     for check in testing.CHECKS
-    if check is not testing.check_variants  # all are counted below
+    if check not in ELSEWHERE
 ]
 
 
@@ -30,6 +31,11 @@ CHECKS = [
 @pytest.mark.parametrize("family", keras_vit.list_families())
 def test_family_keeps_the_contract(family, check):
     check(family)
+
+
+@pytest.mark.slow
+def test_a_family_with_layers_of_its_own_keeps_the_contract_of_fresh_processes():
+    testing.check_fresh_process("convnext")
 
 
 def test_every_model_has_a_published_count_and_every_count_a_model():
