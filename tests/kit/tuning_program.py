@@ -15,6 +15,8 @@ from keras_vit.recipes import tune_classifier
 from keras_vit.training.errors import DivergedError
 from keras_vit.training.runs.folder import RunFolder
 
+FIXED = dict.fromkeys(("weight_decay", "augment", "depth", "width", "patch"), "fixed")
+SPACE = {**FIXED, "learning_rate": "log:1e-4..1e-1"}  # and drop path
 BEST = 3e-3  # the learning rate at which the accuracy below is highest
 
 
@@ -46,6 +48,14 @@ def train(options, callbacks=()):
 def starts_of(output, trial):
     """How often the training of a trial was begun."""
     return len(Path(output, "trials", f"{trial}.starts").read_text())
+
+
+def value(row):
+    return row.best["val_accuracy"]
+
+
+class Killed(BaseException):
+    """What no handler of the search catches, as it would not a SIGKILL."""
 
 
 def pausing(options, callbacks=()):
