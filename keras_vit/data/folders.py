@@ -54,7 +54,10 @@ def open_folder(path: str, *, targets: Sequence[str] = ("label",), seed: int = 0
 
         return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
-    return Source(f"folder:{path}", {name: Target("class", labels) for name in targets}, 3, sizes, read)
+    def ids(split):
+        return tuple(name for name, _ in splits[split])
+
+    return Source(f"folder:{path}", {name: Target("class", labels) for name in targets}, 3, sizes, read, ids)
 
 
 def _table(rows):

@@ -18,7 +18,8 @@ class Source:
 
     `targets` maps the names of what is known of each image to their Target; it is empty where nothing is.
     `channels` is 1 (grey) or 3 (RGB), `sizes` maps each split to its number of examples. `read(split, seed)` is what
-    `examples` calls.
+    `examples` calls. `ids(split)`, where it is not None, cheaply names the examples of a split in their order, by the
+    "id" of each, so that a run can tell whether the images are still those that it began with.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Source:
     channels: int
     sizes: Mapping[str, int]
     read: Callable[[str, int | tf.Tensor | None], tf.data.Dataset] = dataclasses.field(repr=False)
+    ids: Callable[[str], tuple[str, ...]] | None = dataclasses.field(default=None, repr=False)
     recorder: Recorder = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self):

@@ -35,7 +35,12 @@ def subset(source: Source, fraction: float, seed: int = 0) -> Source:
             return rows
         return rows.shuffle(sizes[split], seed=shuffle, reshuffle_each_iteration=False)
 
-    return dataclasses.replace(source, sizes=sizes, read=read)
+    def ids(split):
+        if split not in held:
+            return source.ids(split)
+        return tuple(each.decode() for each in held[split]["id"].numpy())
+
+    return dataclasses.replace(source, sizes=sizes, read=read, ids=ids if source.ids else None)
 
 
 def _drawn(source, split, fraction, rng):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.data import DataError, Preprocessing, decoder, open_source, training_batches
+from keras_vit.data import DataError, Preprocessing, decoder, open_source, subset, training_batches
 
 
 def fill(folder, count, ending="png"):
@@ -44,6 +44,16 @@ def test_only_image_of_a_class_stays_in_the_training_split(tmp_path):
     fill(tmp_path / "one", 1)
     source = open_source(f"folder:{tmp_path}")
     assert {label for _, label, _ in rows(source, "train")} == {0, 1}
+
+
+def test_source_names_its_images_split_by_split_and_a_part_of_it_names_its_own(tmp_path):
+    for label in ("ant", "bee"):
+        fill(tmp_path / label, 30)
+    source = open_source(f"folder:{tmp_path}")
+    for each in (source, subset(source, 0.5)):
+        assert {split: each.ids(split) for split in each.sizes} == {
+            split: tuple(row[0] for row in rows(each, split)) for split in each.sizes
+        }
 
 
 @pytest.mark.parametrize("name", ["validation", "val", "valid"])
