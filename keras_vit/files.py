@@ -1,9 +1,10 @@
-"""Writes files whole or not at all."""
+"""Writes files whole or not at all, and on this machine."""
 
 import contextlib
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,22 @@ from typing import Any
 
 class WriteError(OSError):
     """A file that can't be written, where the disk is full for instance; what it held before is intact."""
+
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a Path too, which makes "gs:/bucket" of "gs://bucket"
+
+
+def local_path(path: str | os.PathLike) -> Path:
+    """Returns `path`, where it is one of this machine's file system.
+
+    Raises ValueError for an address such as "gs://bucket/run", which would become a local folder called "gs:".
+    """
+    if _URL.match(os.fsdecode(path)):
+        raise ValueError(
+            f"{os.fsdecode(path)!r} is no path of this machine, and only those are read and written; give a local "
+            "path, or mount the bucket (gcsfuse, s3fs) and give the path of the mount"
+        )
+    return Path(os.fsdecode(path))
 
 
 @contextlib.contextmanager
