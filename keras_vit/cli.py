@@ -15,7 +15,7 @@ import tyro
 
 from keras_vit import nested
 from keras_vit.files import WriteError
-from keras_vit.training import options as training_options
+from keras_vit.training import options_file
 from keras_vit.training.errors import DivergedError, WorkerLostError
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ def _start(presets, chosen):
     if chosen.options is None:
         return start
     try:
-        return training_options.read(chosen.options, start)
+        return options_file.read(chosen.options, start)
     except ValueError as error:
         _fail(error)
 

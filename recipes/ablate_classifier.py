@@ -5,7 +5,6 @@
 The table it writes is that of docs/small_data.md. Stopped, it goes on where it was when it is started again.
 """
 
-import dataclasses
 import functools
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from keras_vit import cli
+from keras_vit import checked, cli
 from keras_vit.files import read_json, write_csv, write_json
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
@@ -31,7 +30,7 @@ CHANGES = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Ablation:
     """How often each change is tried."""
 

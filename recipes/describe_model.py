@@ -11,10 +11,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from keras_vit import cli, registry
+from keras_vit import checked, cli, registry
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """Which model to describe."""
 

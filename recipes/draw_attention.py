@@ -8,17 +8,16 @@ downloaded, or with the path of one. Maps by head are drawn as the mean over the
 "raw" is left out where it would look like "dino".
 """
 
-import dataclasses
 import functools
 from pathlib import Path
 
-from keras_vit import analysis, bundle, cli, data, models
+from keras_vit import analysis, bundle, checked, cli, data, models
 from keras_vit.analysis.probabilities import probabilities
 from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """What looks, at what, and how that is found out."""
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import analysis, backend, cli, layers, registry
+from keras_vit import analysis, backend, checked, cli, layers, registry
 from keras_vit.pictures.diagrams import block_diagram, hybrid_diagram
 from keras_vit.pictures.maps import (
     convolution_picture,
@@ -34,7 +34,7 @@ datasets = backend.load("sklearn.datasets")
 VIT = {"image_size": 32, "channels": 1, "classes": 10, "patch": 4, "width": 32, "depth": 3, "heads": 4, "mlp_dim": 64}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """What to draw with, and where."""
 

@@ -3,17 +3,16 @@
 keras-vit export runs/digits served/1
 """
 
-import dataclasses
 import functools
 from typing import Annotated
 
 import tyro
 
 import keras_vit
-from keras_vit import cli, models
+from keras_vit import checked, cli, models
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """What to export, and where."""
 

@@ -3,7 +3,6 @@
 keras-vit list 'vit-*'
 """
 
-import dataclasses
 import functools
 from typing import Annotated
 
@@ -12,10 +11,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from keras_vit import cli, registry
+from keras_vit import checked, cli, registry
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """Which models to list."""
 

@@ -6,7 +6,6 @@
 A line for each file, with its likeliest classes and their probabilities.
 """
 
-import dataclasses
 import functools
 import json
 from typing import Annotated
@@ -14,13 +13,13 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from keras_vit import bundle, cli, data, models, serving, weights
+from keras_vit import bundle, checked, cli, data, models, serving, weights
 from keras_vit.analysis.probabilities import probabilities
 
 BATCH = 64  # files that are read at once
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """What predicts, and for which images."""
 

@@ -5,7 +5,6 @@ python -m keras_vit.recipes.run_quickstart
 Everything lies in runs/quickstart afterwards. Run again it goes on where it stopped; --fresh starts over.
 """
 
-import dataclasses
 import functools
 import json
 import shutil
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_vit
-from keras_vit import analysis, cli, data
+from keras_vit import analysis, checked, cli, data
 from keras_vit.pictures.attention import attention_picture
 from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.train import train
@@ -27,7 +26,7 @@ from keras_vit.training.train import train
 console = Console()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """Where everything is written."""
 

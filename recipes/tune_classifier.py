@@ -11,13 +11,12 @@ Takes every option of train_classifier; they are the trial 0, with which all oth
 best-options.json afterwards: keras-vit train classify --options FILE.
 """
 
-import dataclasses
 import functools
 import os
 from dataclasses import field
 from typing import Literal
 
-from keras_vit import cli, data, nested
+from keras_vit import checked, cli, data, nested
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.options import IRRELEVANT, KeyValues, Options
@@ -25,7 +24,7 @@ from keras_vit.training.train import train
 from keras_vit.tuning import tune as tuning
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Tuning:
     """What to search, and how"""
 
@@ -42,7 +41,7 @@ class Tuning:
             raise ValueError(f"trials is at least 2, one for the default options and one to compare, not {self.trials}")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Search:
     """A search, and the options of the training that it begins with; its `output` is the folder of the search."""
 

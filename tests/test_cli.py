@@ -10,7 +10,8 @@ from keras_vit import cli
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.errors import DivergedError
-from keras_vit.training.options import RENAMED, KeyValues, Options
+from keras_vit.training.options import KeyValues, Options
+from keras_vit.training.options_file import RENAMED
 
 PLAIN = presets.plain()
 
@@ -47,6 +48,14 @@ def test_model_options_are_values_and_add_to_the_preset():
     assert given == presets.smoke().model.options | own
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("false", False), ("TRUE", True), ("none", None), ("None", None), ("no", "no")],
+)
+def test_truth_and_nothing_are_understood_in_any_case(word, value):
+    assert parse(f"--model-options pre_norm={word}").model.options == {"pre_norm": value}
+
+
 def test_another_model_does_not_get_the_model_options_of_the_preset():
     assert parse("--preset smoke --model resnet-18").model.options == {}
     assert parse("--preset smoke --model resnet-18 --model-options depth=3").model.options == {"depth": 3}
@@ -63,6 +72,15 @@ def test_another_model_does_not_get_the_model_options_of_the_preset():
         ("--image-size many", "many"),
         ("--epochs", "--epochs"),
         ("--precision float8", "float8"),
+        ("--loss foo", "foo"),
+        ("--epochs 0", "epochs is at least 1, not 0"),
+        ("--batch-size -3", "batch_size is at least 1, not -3"),
+        ("--learning-rate nan", "learning_rate is a finite number, not nan"),
+        ("--cutmix inf", "cutmix is a finite number, not inf"),
+        ("--crop nan", "crop is a finite number or None, not nan"),
+        ("--jit-compile maybe", "maybe"),
+        ("--model-options image_size=32", "model_options image_size=32 is an option of its own"),
+        ("--output gs://bucket/run", "'gs://bucket/run' is no path of this machine"),
         ("--epochs 3 --warmup-epochs 7", "7.0 warmup_epochs do not fit into 3 epochs"),
         ("--label-smoothing 1", "label_smoothing is from 0 to below 1, not 1.0"),
         ("--lora 2 --head-epochs 1", "lora leaves nothing but its own matrices and the head to learn"),
@@ -102,12 +120,48 @@ def test_a_file_of_options_is_where_a_run_starts_from(tmp_path, capsys):
     assert parse(f"--options {file} --model-options patch=5 --fresh") == expected.replace(
         model_options={"depth": 3, "patch": 5}, fresh=True
     )
+    file.write_text(json.dumps({"options": {"output": "runs/there"}}), encoding="utf-8-sig")  # as Notepad saves it
+    assert parse(f"--options {file}") == PLAIN.replace(output="runs/there")
+    assert parse(f"--options {file} --output runs/here") == PLAIN.replace(output="runs/here")
     assert "give one" in refused(f"--options {file} --preset digits", capsys)
-    assert "is no file of options such as a run's options.json" in refused(f"--options {tmp_path}/none.json", capsys)
-    file.write_text(json.dumps({"options": {"modle": "vit-s16"}}))
-    assert "names 'modle', which is no option (did you mean 'model'?)" in refused(f"--options {file}", capsys)
-    file.write_text(json.dumps({"task": "depth", "options": {}}))
-    assert "are of the task depth, not of classify" in refused(f"--options {file}", capsys)
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [
+        (None, "there is no such file"),
+        ("", "is no file of options such as a run's options.json"),
+        ("[1, 2]", 'it holds no {"options": {"epochs": 20'),
+        ('{"options": [1]}', 'it holds no {"options": {"epochs": 20'),
+        ('{"options": {"epochs": 3, "epochs": 5}}', "'epochs' stands there twice"),
+        ("[" * 100_000, "is no file of options"),
+        (b"\xff\xfe\x00{", "is no file of options"),
+        ('{"options": {"modle": "vit-s16"}}', "names 'modle', which is no option (did you mean 'model'?)"),
+        ('{"task": "depth", "options": {}}', "are of the task depth, not of classify"),
+        ('{"options": {"loss": "foo"}}', "no loss 'foo'; it is one of softmax, sigmoid"),
+        ('{"options": {"cutmix": NaN}}', "cutmix is a finite number, not nan"),
+        ('{"options": {"learning_rate": 1e999}}', "learning_rate is a finite number, not inf"),
+        ('{"options": {"epochs": "3"}}', "epochs is a whole number, not '3'"),
+        ('{"options": {"epochs": null}}', "epochs is a whole number, not None"),
+        ('{"options": {"jit_compile": "false"}}', "jit_compile is True or False or 'auto', not 'false'"),
+        ('{"options": {"image_size": [8, 8, 3]}}', "image_size is a whole number or a tuple of 2"),
+        ('{"options": {"model_options": [1]}}', "model_options is a dict of names"),
+        ('{"options": {"model": ["a"], "model_options": {"hidden": 3}}}', "model is a text, not ['a']"),
+        ('{"options": {"fresh": true}}', "fresh removes what a run has written, and is no option of a file"),
+    ],
+)
+def test_a_file_that_is_none_of_options_is_refused_by_its_name_and_what_is_wrong(held, sentence, tmp_path, capsys):
+    file = tmp_path / "options.json"
+    if held is not None:
+        file.write_bytes(held if isinstance(held, bytes) else held.encode())
+    said = refused(f"--options {file}", capsys)
+    assert said.startswith(f"options {str(file)!r}") and sentence in said
+
+
+def test_a_size_that_stood_among_the_options_of_the_model_is_the_option_of_today(tmp_path):
+    file = tmp_path / "options.json"
+    file.write_text(json.dumps({"options": {"model": "vit-ti16", "model_options": {"image_size": 32, "depth": 3}}}))
+    assert parse(f"--options {file}") == PLAIN.replace(image_size=32, model_options={"depth": 3})
 
 
 def test_a_file_of_before_options_were_renamed_is_understood(tmp_path):

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tyro
 from keras import ops
 
-from keras_vit import bundle, data, models, registry
+from keras_vit import bundle, checked, data, models, registry
 from keras_vit.pictures import confusion_picture
 from keras_vit.pictures.figure import shortened
 from keras_vit.tasks import confusion, distillation
@@ -22,7 +22,7 @@ from keras_vit.training.task import Batch, Learner, Monitor
 NAME = 18  # characters of a label that fit above an image
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Classify:
     """Classification: mixed images, loss and teacher"""
 
@@ -46,6 +46,7 @@ class Classify:
     """folder of a run, or MODEL:TAG of a published checkpoint, to distil from (DeiT)"""
 
     def __post_init__(self):
+        checked.at_least(self, 0, "mixup", "cutmix")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is from 0 to below 1, not {self.label_smoothing}")
         if self.target_threshold is not None and (

@@ -5,27 +5,17 @@ Each option goes by one flat name, that of its flag. An `IRRELEVANT` one can't c
 
 import ast
 import dataclasses
-import json
 import re
 from dataclasses import field
-from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import tyro
 
-from keras_vit import nested, registry
+from keras_vit import checked, files, nested
 
 T = TypeVar("T")
 IRRELEVANT = {"identity": False}
 PROFILE_WARM_UP = 10  # steps before those profiled where only a count is given: they compile, and fill the buffers
-# options of runs and files that are older than the name
-RENAMED = {
-    "accumulate": "gradient_accumulation",
-    "batch": "batch_size",
-    "erasing": "random_erasing",
-    "repeats": "repeated_augmentation",
-    "train_share": "train_fraction",
-}
 
 
 def _key_values(words):
@@ -36,6 +26,9 @@ def _key_values(words):
 
 
 def _value(word):
+    words = {"true": True, "false": False, "none": None}  # in any case: the text "false" would count as true
+    if word.lower() in words:
+        return words[word.lower()]
     try:
         return ast.literal_eval(word)
     except (ValueError, SyntaxError):
@@ -54,7 +47,7 @@ KeyValues = Annotated[
 ]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Data:
     """Images, and how they are changed at random"""
 
@@ -78,11 +71,20 @@ class Data:
     """augmented copies of each image in a batch (Hoffer et al. 2020)"""
 
     def __post_init__(self):
+        checked.above_zero(self, "train_fraction", "crop", most=1)
+        checked.at_least(self, 0, "random_erasing")
+        checked.at_least(self, 1, "repeated_augmentation")
+        if self.random_erasing > 1:
+            raise ValueError(f"random_erasing is a probability of at most 1, not {self.random_erasing}")
+        for name in ("image_size", "test_size"):
+            size = getattr(self, name)
+            if size is not None and min(size if isinstance(size, tuple) else (size,)) < 1:
+                raise ValueError(f"{name} is at least 1 pixel, not {size}")
         if self.test_size is not None and self.image_size is None:
             raise ValueError(f"test_size={self.test_size} goes with an image_size to train at, and without a teacher")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Model:
     """The model, and which of its weights are trained"""
 
@@ -100,11 +102,18 @@ class Model:
     """rank of the low-rank matrices beside each attention; only they and the head are trained (Hu et al. 2021)"""
 
     def __post_init__(self):
+        checked.at_least(self, 1, "lora")
+        if "image_size" in self.options:
+            size = self.options["image_size"]
+            raise ValueError(
+                f"model_options image_size={size} is an option of its own, for the data and the model: image_size "
+                f"(--image-size {size})"
+            )
         if self.lora is not None and self.freeze is not None:
             raise ValueError(LORA_ALONE)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Optim:
     """Optimizer and schedule"""
 
@@ -134,20 +143,18 @@ class Optim:
     """radius of sharpness-aware minimisation, such as 0.05; a step takes twice as long"""
 
     def __post_init__(self):
-        if self.epochs < 1 or not 0 <= self.warmup_epochs < self.epochs:
+        checked.at_least(self, 1, "epochs", "batch_size", "gradient_accumulation")
+        checked.above_zero(self, "learning_rate", "layer_decay", "clip_norm", "sam")
+        checked.at_least(self, 0, "weight_decay")
+        if not 0 <= self.warmup_epochs < self.epochs:
             raise ValueError(f"{self.warmup_epochs} warmup_epochs do not fit into {self.epochs} epochs")
         if not 0 <= self.head_epochs < self.epochs:
             raise ValueError(f"{self.head_epochs} head_epochs do not fit into {self.epochs} epochs")
-        for name in ("learning_rate", "clip_norm", "sam"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise ValueError(f"{name} is above 0, not {value}")
-        if self.weight_decay < 0:
-            raise ValueError(f"weight_decay is at least 0, not {self.weight_decay}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema is a share between 0 and 1 such as 0.9999, not {self.ema}")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Devices:
     """Devices and precision"""
 
@@ -164,8 +171,12 @@ class Devices:
     jit_compile: bool | Literal["auto"] = field(default="auto", metadata=IRRELEVANT)
     """whether XLA compiles the step; auto does where it can and is faster"""
 
+    def __post_init__(self):
+        checked.at_least(self, 0, "index")
+        checked.at_least(self, 1, "steps_per_execution")
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+
+@checked.options
 class Run:
     """The run and its folder"""
 
@@ -181,13 +192,17 @@ class Run:
     """steps to record for TensorBoard's profiler: a count, or FIRST,LAST"""
 
     def __post_init__(self):
-        if self.save_every < 1:
-            raise ValueError(f"save_every is at least 1, not {self.save_every}")
+        checked.at_least(self, 1, "save_every")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is from 0 to {2**32 - 1}, not {self.seed}")
+        if not self.output:
+            raise ValueError("output names the folder of the run; it is empty")
+        files.local_path(self.output)
         if self.profile is not None:
             profiled_steps(self.profile)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options(Generic[T]):
     """What to train on which data, and how: every option of the command line."""
 
@@ -199,6 +214,9 @@ class Options(Generic[T]):
     run: Run = field(default_factory=Run)
 
     def __post_init__(self):
+        if not dataclasses.is_dataclass(self.task) or isinstance(self.task, type):
+            raise ValueError(f"task is an instance of a task, not {self.task!r}")
+        checked.check(self.task)  # somebody else's may be a plain dataclass
         nested.check_names(self)
         if self.model.lora is not None and self.optim.head_epochs:
             raise ValueError(LORA_ALONE)
@@ -247,37 +265,3 @@ def identity(options: Any) -> dict[str, Any]:
 def task_of(options: Any) -> dict[str, str]:
     """Returns {"task": the name of the task of `options`}, {} where they have none."""
     return {"task": options.task.name} if hasattr(options, "task") else {}
-
-
-def renamed(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns {flat name: value} with today's names of the options."""
-    values = {RENAMED.get(key, key): value for key, value in values.items()}
-    if values.get("model_options") and "model" in values:
-        values["model_options"] = _renamed_fields(values["model"], values["model_options"])
-    return values
-
-
-def _renamed_fields(model, overrides):
-    """Returns the options of a model that an older version wrote, with today's names of the fields of its family."""
-    known = {field.name for field in dataclasses.fields(registry.resolve(model)[1])}
-    new = registry.RENAMED
-    return {new[key] if new.get(key) in known else key: value for key, value in overrides.items()}
-
-
-def read(path: str | Path, start: T) -> T:
-    """Returns the dataclass `start` with the options in the JSON file `path`, such as a run's options.json.
-
-    Raises ValueError where it is none, is of another task, or names an option that `start` doesn't have.
-    """
-    try:
-        there = json.loads(Path(path).read_text(encoding="utf-8"))
-        values = renamed(there["options"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"options {str(path)!r} is no file of options such as a run's options.json: {error}") from None
-    here = task_of(start)
-    if here and (task := there.get("task", here["task"])) != here["task"]:
-        raise ValueError(f"options {str(path)!r} are of the task {task}, not of {here['task']}")
-    if unknown := sorted(values.keys() - (names := nested.flat(start)).keys()):
-        hint = nested.did_you_mean(unknown[0], names)
-        raise ValueError(f"options {str(path)!r} names {unknown[0]!r}, which is no option{hint}")
-    return nested.replace(start, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from keras_vit import nested
 from keras_vit.files import read_json, write_json
-from keras_vit.training.options import identity, renamed
+from keras_vit.training.options import identity
+from keras_vit.training.options_file import renamed
 from keras_vit.training.runs.folder import WRITER, RunError, differences
 
 

@@ -1,10 +1,12 @@
 """Nested options and their flat names."""
 
 import dataclasses
+import math
 import re
 from dataclasses import field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keras_vit import nested
@@ -65,6 +67,38 @@ def test_defaults_keep_the_kind_of_the_task_alone():
         ({"learning_rate": 0.0}, "learning_rate is above 0, not 0.0"),
         ({"weight_decay": -0.1}, "weight_decay is at least 0, not -0.1"),
         ({"save_every": 0}, "save_every is at least 1, not 0"),
+        ({"loss": "foo"}, "no loss 'foo'; it is one of softmax, sigmoid"),
+        ({"optimizer": "adam"}, "no optimizer 'adam' .did you mean 'adamw'.*one of adamw, lamb, sgd"),
+        ({"cutmix": math.nan}, "cutmix is a finite number, not nan"),
+        ({"mixup": -0.5}, "mixup is at least 0, not -0.5"),
+        ({"learning_rate": math.nan}, "learning_rate is a finite number, not nan"),
+        ({"learning_rate": math.inf}, "learning_rate is a finite number, not inf"),
+        ({"warmup_epochs": math.nan}, "warmup_epochs is a finite number, not nan"),
+        ({"ema": math.nan}, "ema is a finite number or None, not nan"),
+        ({"epochs": 0}, "epochs is at least 1, not 0"),
+        ({"epochs": 3.5}, "epochs is a whole number, not 3.5"),
+        ({"batch_size": -3}, "batch_size is at least 1, not -3"),
+        ({"gradient_accumulation": 0}, "gradient_accumulation is at least 1, not 0"),
+        ({"layer_decay": 0.0}, "layer_decay is above 0, not 0.0"),
+        ({"fresh": "false"}, "fresh is True or False, not 'false'"),
+        ({"jit_compile": "true"}, "jit_compile is True or False or 'auto', not 'true'"),
+        ({"train_fraction": 1.5}, "train_fraction is above 0 and at most 1, not 1.5"),
+        ({"crop": 0.0}, "crop is above 0 and at most 1, not 0.0"),
+        ({"random_erasing": 1.5}, "random_erasing is a probability of at most 1, not 1.5"),
+        ({"repeated_augmentation": 0}, "repeated_augmentation is at least 1, not 0"),
+        ({"image_size": 0}, "image_size is at least 1 pixel, not 0"),
+        ({"image_size": (5, -7)}, r"image_size is at least 1 pixel, not \(5, -7\)"),
+        ({"lora": 0}, "lora is at least 1, not 0"),
+        ({"index": -1}, "index is at least 0, not -1"),
+        ({"steps_per_execution": 0}, "steps_per_execution is at least 1, not 0"),
+        ({"seed": -1}, "seed is from 0 to 4294967295, not -1"),
+        ({"output": ""}, "output names the folder of the run; it is empty"),
+        ({"output": "gs://bucket/run"}, "'gs://bucket/run' is no path of this machine"),
+        ({"model_options": {"rate": math.nan}}, "model_options is a dict of names and plain, finite values"),
+        (
+            {"model_options": {"image_size": 32}},
+            r"model_options image_size=32 is an option of its own.*--image-size 32",
+        ),
         ({"test_size": 5}, "test_size=5 goes with an image_size to train at"),
         ({"test_size": 5, "image_size": 7, "teacher": "x"}, "test_size=5 goes with an image_size .* without a teacher"),
         ({"lora": 2, "freeze": "head"}, "lora leaves nothing"),
@@ -79,6 +113,18 @@ def test_options_that_do_not_fit_are_refused(changes, sentence):
         BASE.replace(**changes)
 
 
+@pytest.mark.parametrize("task", [Classify, None, "classify"])
+def test_a_task_that_is_no_instance_of_one_is_refused(task):
+    with pytest.raises(ValueError, match="task is an instance of a task, not"):
+        Options(task=task)
+
+
+def test_numbers_of_numpy_and_paths_are_options_too(tmp_path):
+    changed = BASE.replace(seed=np.int64(3), mixup=np.float32(0.5), output=tmp_path, data_dir=tmp_path / "data")
+    same = BASE.replace(seed=3, mixup=0.5, output=str(tmp_path), data_dir=str(tmp_path / "data"))
+    assert changed == same and identity(changed) == identity(same)
+
+
 def test_options_of_a_training_know_no_task():
     text = Path(options.__file__).read_text().lower().replace("dataclass", "")
     assert not re.findall(r"label|accura|\bclasses|classif|(?<!\n)class\b", text)
@@ -89,4 +135,6 @@ def test_a_task_without_a_check_and_with_own_names_is_a_task():
     class Masked:
         share: float = field(default=0.75, metadata={"flag": "masked"})
 
+    with pytest.raises(ValueError, match="masked is a finite number, not nan"):
+        Options(task=Masked()).replace(masked=math.nan)
     assert Options(task=Masked()).replace(masked=0.5).task == Masked(share=0.5)

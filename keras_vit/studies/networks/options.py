@@ -1,9 +1,9 @@
 """What a comparison of networks is asked for."""
 
-import dataclasses
+from keras_vit import checked
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """Which networks are compared, on what, and with how much training each."""
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from keras_vit import checked
 from keras_vit.training.options import KeyValues
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@checked.options
 class Options:
     """What to train, with which seeds, and on how many held-out images to measure it."""
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from keras_vit import nested
 from keras_vit.files import replacing, write_json
-from keras_vit.training.options import identity, renamed, task_of
+from keras_vit.training.options import identity, task_of
+from keras_vit.training.options_file import renamed
 
 WRITER = "keras_vit"
 
