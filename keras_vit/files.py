@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ class WriteError(OSError):
     """A file that can't be written, where the disk is full for instance; what it held before is intact."""
 
 
+_PARTIAL = re.compile(r"^tmp-(?:[0-9a-f]{8}-)?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a Path too, which makes "gs:/bucket" of "gs://bucket"
 
 
@@ -31,22 +33,45 @@ def local_path(path: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Within it an error of the file system is a WriteError that names `path`."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(f"{path} can't be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; on success it becomes `path` in one step, else it goes.
+    """Yields a new empty file beside `path` to write to; on success it becomes `path` in one step, else it goes.
 
     The suffix stays, since Keras and Matplotlib choose their format by it. Raises WriteError where it can't be written.
     """
     path = Path(path)
-    partial = path.with_name(f"tmp-{path.name}")
-    try:
-        yield partial
-        with open(partial, "r+b") as written:
-            os.fsync(written.fileno())  # else a power cut could leave the new name on an empty file
-        os.replace(partial, path)
-    except OSError as error:
-        raise WriteError(f"{path} can't be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path):
+        partial = _created(path)
+        try:
+            yield partial
+            with open(partial, "r+b") as written:
+                os.fsync(written.fileno())  # else a power cut could leave the new name on an empty file
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def leftovers(*paths: Path) -> list[Path]:
+    """Returns the files that `replacing` left beside `paths` where a kill came, those of older versions too."""
+    beside = [each for folder in {path.parent for path in paths} for each in folder.glob("tmp-*")]
+    return [each for each in beside if each.with_name(_PARTIAL.sub("", each.name)) in paths]
+
+
+def _created(path):
+    """Returns a new file beside `path`; one of a name that somebody could guess might be a link to elsewhere."""
+    partial = path.with_name(f"tmp-{secrets.token_hex(4)}-{path.name}")
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    return partial
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

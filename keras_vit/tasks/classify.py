@@ -16,6 +16,7 @@ from keras_vit.pictures.figure import shortened
 from keras_vit.tasks import confusion, distillation
 from keras_vit.tasks.network import finished, learner_of, network_of
 from keras_vit.training.options import Options
+from keras_vit.training.runs import images
 from keras_vit.training.runs.folder import RunFolder
 from keras_vit.training.task import Batch, Learner, Monitor
 
@@ -140,6 +141,7 @@ class Classify:
 
     def _taught(self, student, source, preprocessing):
         """Returns the student with its teacher, as `distil` does; ValueError where the teacher knows other classes."""
+        images.warn_of_seen("teacher", self.teacher, source)
         teacher = models.model_of(self.teacher)
         labels = bundle.of(teacher).labels
         if labels and labels != tuple(source.labels):

@@ -24,7 +24,7 @@ from keras_vit.training.monitor.tensorboard import ShowInput
 from keras_vit.training.optim.ema import averaged
 from keras_vit.training.optim.optimizers import optimizer_of
 from keras_vit.training.options import Options, profiled_steps
-from keras_vit.training.runs import provenance, state
+from keras_vit.training.runs import images, provenance, resume, state
 from keras_vit.training.runs.checkpoint import Checkpoint
 from keras_vit.training.runs.folder import RunFolder
 from keras_vit.training.totals import Totals
@@ -64,11 +64,11 @@ def train(options: Options, callbacks: Sequence[keras.callbacks.Callback] = ()) 
         with cluster.chief_first(devices):
             source = options.task.open(options)
         _check_sizes(options, devices, source)
-        training = _prepare(options, devices, folder, source)
-        if folder.is_done():
-            print(f"{folder.path} is done; --fresh starts over")
-            return _result(training, keras.saving.load_model(folder.best, compile=False))
-        with source.stopping_clearly():
+        if folder.is_done() and not options.run.fresh:
+            return _done(options, folder, source)
+        learner, totals = _build(options, devices, source)
+        with folder.alone(), source.stopping_clearly():
+            training = _restore(options, devices, folder, source, learner, totals)
             if training.progress.epochs < options.optim.epochs:
                 _fit(training, callbacks)
             return _conclude(training)
@@ -81,8 +81,9 @@ def _check_sizes(options, devices, source):
     strategy.check_steps(options.devices.steps_per_execution, data.steps_per_epoch(source, optim.batch_size))
 
 
-def _prepare(options, devices, folder, source):
-    """Builds the networks and the optimizer, makes the folder ready and restores the state that it holds."""
+def _build(options, devices, source):
+    """Builds the networks, the optimizer and what measures them; returns the Learner and the Totals."""
+    images.warn_of_seen("weights", options.model.weights, source)
     keras.utils.set_random_seed(options.run.seed)
     with devices.scope():
         learner = options.task.learner(options, source)
@@ -90,19 +91,26 @@ def _prepare(options, devices, folder, source):
         learner.optimizer = optimizer_of(options.optim, learner.network, steps)
         # callbacks, and Keras' choice whether to compile by XLA, need a compiled model
         learner.network.compile(learner.optimizer, jit_compile=options.devices.jit_compile)
-        totals = Totals(devices, options.task.metrics(source, "train"))
-        folder.begin(options.run.fresh)
-        progress = state.Progress()
-        if folder.state.exists():
-            progress = state.restore(folder.state, learner.model, learner.optimizer)
+        return learner, Totals(devices, options.task.metrics(source, "train"))
+
+
+def _restore(options, devices, folder, source, learner, totals):
+    """Makes the folder ready and restores the state that it holds; returns the Training."""
+    folder.begin(options.run.fresh)
+    progress = state.Progress()
+    if (found := resume.find(folder)) is not None:
+        progress = found.progress
+        images.check(folder, source, progress.skipped)
+        with devices.scope():
+            resume.go_on(folder, found, learner)
+    images.keep(folder, source)
     progress.started = progress.started or provenance.now()
-    training = Training(options, devices, folder, source, learner, totals, progress)
     if progress.step % options.devices.steps_per_execution:
         raise ValueError(
             f"steps_per_execution {options.devices.steps_per_execution} does not divide the {progress.step} steps of "
             f"epoch {progress.epochs + 1} that are done; 1 does, until the epoch ends"
         )
-    return training
+    return Training(options, devices, folder, source, learner, totals, progress)
 
 
 def _fit(training: Training, callbacks: Sequence[keras.callbacks.Callback]):
@@ -210,8 +218,14 @@ def _conclude(training: Training) -> Result:
         best = keras.saving.load_model(folder.best, compile=False)
     evaluation = Evaluation(training, best, "test")
     outcome.write(training, best, evaluation.measure(), evaluation.metrics)
-    return _result(training, best)
+    folder.settle(training.best["epoch"])
+    return Result(best, progress.rows, training.best, folder)
 
 
-def _result(training, model):
-    return Result(model, training.progress.rows, training.best, training.folder)
+def _done(options, folder, source):
+    """Returns the Result of a training that has ended."""
+    progress = resume.find(folder).progress
+    images.check(folder, source, progress.skipped)
+    print(f"{folder.path} is done; --fresh starts over")
+    best = keras.saving.load_model(folder.best, compile=False)
+    return Result(best, progress.rows, options.task.monitor.best(progress.rows), folder)

@@ -15,6 +15,7 @@ from kit.killed import Seen, slow_run, terminate, whole_and_terminated
 from kit.runs import CHANCE, SMOKE, assert_ended_alike, result_of
 from kit.skipping import needs
 
+from keras_vit import files
 from keras_vit.files import WriteError
 from keras_vit.training.devices import preemption
 from keras_vit.training.runs import background
@@ -109,13 +110,27 @@ def test_a_thread_that_can_handle_no_signal_trains_nevertheless():
     assert asked == [False]
 
 
-def fill_disk(path):
-    """Whatever is written to `path` next meets a full disk."""
-    path.with_name(f"tmp-{path.name}").symlink_to("/dev/full")
+@pytest.fixture
+def fill_disk(monkeypatch):
+    """A function of a path: whatever is written to it next meets a full disk."""
+    create = files._created
+
+    def fill(path):
+        def created(wanted):
+            if wanted != path:
+                return create(wanted)
+            monkeypatch.setattr(files, "_created", create)
+            partial = path.with_name(f"tmp-00000000-{path.name}")
+            partial.symlink_to("/dev/full")
+            return partial
+
+        monkeypatch.setattr(files, "_created", created)
+
+    return fill
 
 
 @needs(Path("/dev/full").exists(), "there is no device that is always full")
-def test_a_full_disk_ends_the_run_with_a_sentence_and_leaves_what_was_there(base, undisturbed, tmp_path):
+def test_a_full_disk_ends_the_run_with_a_sentence_and_leaves_what_was_there(base, undisturbed, tmp_path, fill_disk):
     options = base.replace(save_every=6, output=str(tmp_path / "run"))
     folder = Path(options.run.output)
     state, best, history = folder / "state" / "latest.npz", folder / "state" / "best-0001.keras", folder / "history.csv"

@@ -2,6 +2,11 @@
 
 import dataclasses
 import json
+import os
+import platform
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -136,15 +141,86 @@ def test_a_result_whose_model_was_removed_is_no_finished_run(tmp_path):
         RunFolder(tmp_path, Options()).check()
 
 
-def test_publishing_drops_the_models_that_were_beaten(tmp_path):
+def test_the_best_model_is_published_and_those_that_were_beaten_go(tmp_path):
     folder = RunFolder(tmp_path, Options())
     folder.begin()
-    for epoch in (1, 4):
+    for epoch in (1, 3, 4):
         folder.best_of(epoch).write_bytes(b"%d" % epoch)
-    (folder.state.parent / "tmp-best-0003.keras").write_bytes(b"half")
+    for name in ("tmp-best-0003.keras", "tmp-0a1b2c3d-best-0002.keras", "my-best-0002.keras", "best-model.keras"):
+        (folder.state.parent / name).write_bytes(b"half")
     folder.publish_best(4)
-    assert contents(tmp_path / "state") == {"best-0004.keras": b"4"}
+    folder.drop_models(but=[3, 4])
+    own = {"my-best-0002.keras": b"half", "best-model.keras": b"half"}
+    assert contents(tmp_path / "state") == own | {"best-0003.keras": b"3", "best-0004.keras": b"4"}
     assert folder.best.read_bytes() == b"4"
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_what_a_kill_left_goes_when_the_run_goes_on_and_nothing_else(tmp_path, old):
+    finished(tmp_path).result.unlink()
+    before = contents(tmp_path)
+    mark = "" if old else "0a1b2c3d-"
+    for name in ("history.csv", "best.keras", "curves.png", "state/latest.npz", "state/best-0003.keras"):
+        path = tmp_path / name
+        path.with_name(f"tmp-{mark}{path.name}").write_bytes(b"half")
+    own = {"tmp-0a1b2c3d-thesis.txt": b"mine", "state/tmp-notes.npz": b"mine"}
+    for name, held in own.items():
+        (tmp_path / name).write_bytes(held)
+    RunFolder(tmp_path, Options()).begin()
+    assert contents(tmp_path) == before | own
+
+
+def test_a_half_written_options_file_is_no_foreign_file(tmp_path):
+    (tmp_path / "tmp-0a1b2c3d-options.json").write_text("{")
+    RunFolder(tmp_path, Options()).check()
+
+
+def test_a_finished_run_that_nobody_can_write_to_can_be_opened(tmp_path):
+    finished(tmp_path)
+    before = contents(tmp_path)
+    RunFolder(tmp_path, Options()).begin()
+    assert contents(tmp_path) == before
+
+
+def held_elsewhere(path):
+    """A process of its own that holds the folder of a run, until its stdin ends."""
+    code = f"""
+import dataclasses, sys
+from keras_vit.training.runs.lock import RunLock
+from pathlib import Path
+with RunLock(Path({str(path / "state")!r})).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = subprocess.Popen([sys.executable, "-c", code], **pipes)
+    assert running.stdout.readline() == "held\n"
+    return running
+
+
+def test_one_process_at_a_time_works_in_a_folder_and_a_kill_ends_that(tmp_path):
+    finished(tmp_path)
+    other = held_elsewhere(tmp_path)
+    folder = RunFolder(tmp_path, Options())
+    said = f"in use by process {other.pid} on {re.escape(platform.node())}, since 20.*name another output"
+    for fresh in (False, True):
+        with pytest.raises(RunError, match=said):
+            folder.check(fresh)
+    with pytest.raises(RunError, match=said), folder.alone():
+        pass
+    other.kill()
+    other.wait()
+    folder.check()
+    with folder.alone():
+        folder.begin(fresh=True)
+        with pytest.raises(RunError, match=f"in use by process {os.getpid()} on"):
+            RunFolder(tmp_path, Options()).check()
+    RunFolder(tmp_path, Options()).check()
+
+
+def test_a_folder_without_a_run_is_not_made_by_looking_whether_it_is_taken(tmp_path):
+    RunFolder(tmp_path / "run", Options()).check()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

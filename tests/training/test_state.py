@@ -1,5 +1,7 @@
 """The state of a training comes back whole, or is refused with a sentence."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -21,22 +23,25 @@ def snapshot(model=None):
 
 
 def restore(path, model):
-    return state.restore(path, model, model.optimizer)
+    arrays, progress = state.read(path)
+    state.fill(path, arrays, model, model.optimizer)
+    return progress
 
 
 def test_training_goes_on_from_a_state_as_if_it_had_not_stopped(tmp_path, rng):
     x, y = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
     model = network()
     model.fit(x, y, batch_size=7, epochs=3, verbose=0)
+    rows = [{"epoch": epoch, "loss": 1 / epoch} for epoch in (1, 2, 3)]
     progress = state.Progress(
-        epochs=3, step=2, metrics=[[1 / 7]], rows=[{"epoch": 3, "loss": 1 / 3}], best={"epoch": 2}, skipped=["a.png"]
+        epochs=3, step=2, metrics=[[1 / 7]], rows=rows, best={"epoch": 2, "loss": 1 / 3}, skipped=["a.png"]
     )
     snapshot = state.snapshot(model, model.optimizer, progress)
     model.fit(x, y, batch_size=7, epochs=3, verbose=0)
     expected = [each.numpy() for each in state.variables(model, model.optimizer).values()]
     state.save(tmp_path / "state.npz", snapshot)  # of before, for all that happened meanwhile
     other = network()
-    assert state.restore(tmp_path / "state.npz", other, other.optimizer) == progress
+    assert restore(tmp_path / "state.npz", other) == progress
     other.fit(x, y, batch_size=7, epochs=3, verbose=0)
     for ours, theirs in zip(state.variables(other, other.optimizer).values(), expected, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs)
@@ -62,6 +67,62 @@ def test_damaged_state_is_refused(tmp_path):
         path.write_bytes(damage)
         with pytest.raises(ValueError, match="is damaged"):
             restore(path, network())
+
+
+def told(**changes):
+    """A snapshot whose progress is told with `changes`."""
+    arrays = snapshot()
+    return arrays | {"progress": np.array(json.dumps(json.loads(str(arrays["progress"])) | changes))}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"model/kernel": np.zeros(3)}, "is damaged .it doesn't tell where the training stood"),
+        ({"progress": np.array("{")}, "is damaged .Expecting"),
+        ({"progress": np.array("[1]")}, "is damaged"),
+        ({"epochs": -1}, "doesn't tell where the training stood: 0 rows of -1 epochs"),
+        ({"epochs": 3}, "doesn't tell where the training stood: 0 rows of 3 epochs"),
+        ({"step": "3"}, "step is a whole number, not '3'"),
+        ({"seconds": float("nan")}, "seconds is a finite number, not nan"),
+        ({"rows": None}, "is damaged"),
+        ({"unheard_of": 1}, "unheard_of"),
+        ({"a": np.array([{}], object), "progress": np.array("{}")}, "is damaged .*allow_pickle=False"),
+    ],
+)
+def test_a_state_that_says_what_no_training_wrote_is_refused(arrays, sentence, tmp_path):
+    is_array = isinstance(next(iter(arrays.values())), np.ndarray)
+    np.savez(tmp_path / "state.npz", **arrays if is_array else told(**arrays))
+    with pytest.raises(state.DamagedError, match=sentence):
+        state.read(tmp_path / "state.npz")
+
+
+def test_a_state_of_a_newer_version_says_so(tmp_path):
+    state.save(tmp_path / "state.npz", told(format=state.FORMAT + 1, new=[3]))
+    said = f"of a newer version of keras_vit, in format {state.FORMAT + 1}; this version reads formats up to"
+    with pytest.raises(state.StateError, match=said) as refused:
+        state.read(tmp_path / "state.npz")
+    assert not isinstance(refused.value, state.DamagedError)
+
+
+def test_a_state_of_before_formats_had_numbers_is_read(tmp_path):
+    arrays = snapshot()
+    progress = json.loads(str(arrays["progress"]))
+    assert progress.pop("format") == state.FORMAT
+    state.save(tmp_path / "state.npz", arrays | {"progress": np.array(json.dumps(progress))})
+    assert state.read(tmp_path / "state.npz")[1] == state.Progress()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_state_before_stays_beside_the_last(tmp_path, links, monkeypatch):
+    if not links:
+        monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError("Operation not permitted")))
+    latest, earlier = tmp_path / "latest.npz", tmp_path / "earlier.npz"
+    for step in (1, 2, 3):
+        state.save(latest, told(step=step), earlier)
+        assert state.read(latest)[1].step == step
+        assert step == 1 or state.read(earlier)[1].step == step - 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["earlier.npz", "latest.npz"]
 
 
 @pytest.mark.parametrize("which", ["model/", "optimizer/sequential"])

@@ -41,7 +41,8 @@ class Checkpoint:
         self.folder, self.progress, self.learner, self.totals = folder, progress, learner, totals
         self.monitor, self.every, self.skipped = monitor, every, skipped
         self.termination, self.writes = termination, writes
-        self.saved = progress.moment() if folder.state.exists() else None
+        self.saved = progress.moment() if folder.has_state() else None
+        self._named = self._best_epochs()  # of the state that was saved last
         self._writing = Background()
         self._mark = time.monotonic()
 
@@ -106,20 +107,26 @@ class Checkpoint:
         if not state.is_finite(arrays):
             raise self._diverged("a weight", f"after {moment}")
         self._writing.wait()
+        before, self._named = self._named, self._best_epochs()
         if improved:
             with replacing(folder.best_of(progress.epochs)) as partial, averaged(self.learner.optimizer):
                 self.learner.finished().save(partial)
 
         def write():
             if self.writes:
-                state.save(folder.state, arrays)
+                state.save(folder.state, arrays, folder.earlier)
                 self.saved = moment
             if improved:
                 folder.publish_best(best["epoch"])
+                folder.drop_models(but={best["epoch"], *before})  # those that the two states name
             if not within:
                 folder.write_history(rows)
 
         self._writing.start(write)
+
+    def _best_epochs(self):
+        best = self.progress.best
+        return set() if best is None else {best["epoch"]}
 
     def _end(self):
         self._writing.wait()
@@ -131,7 +138,7 @@ class Checkpoint:
     def _diverged(self, what, where):
         narrow = any("bfloat16" in layer.dtype_policy.name for layer in self.learner.network.layers)
         state_file = self.folder.state
-        kept = f"the last good state lies in {state_file}" if state_file.exists() else "nothing was saved before"
+        kept = f"the last good state lies in {state_file}" if self.folder.has_state() else "nothing was saved before"
         return DivergedError(
             f"{what} is no longer a finite number {where}, at learning rate "
             f"{float(self.learner.optimizer.learning_rate):.3g}; a lower learning_rate or more warmup_epochs"

@@ -1,18 +1,19 @@
 """The folder that holds one training: what it was asked to do, where it stands, what came out."""
 
+import contextlib
 import csv
-import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_vit import nested
-from keras_vit.files import replacing, write_json
+from keras_vit.files import leftovers, read_json, replacing, write_json, writing
 from keras_vit.training.options import identity, task_of
 from keras_vit.training.options_file import renamed
+from keras_vit.training.runs.lock import BusyError, RunLock
 
 WRITER = "keras_vit"
 
@@ -41,6 +42,9 @@ class RunFolder:
         self.reported = [self.path / name for name in getattr(getattr(options, "task", None), "files", ())]
         self.tensorboard = self.path / "tensorboard"
         self.state = self.path / "state" / "latest.npz"
+        self.earlier = self.path / "state" / "earlier.npz"  # the state before it
+        self.images = self.path / "images.json"
+        self._lock = RunLock(self.state.parent)
 
     def check(self, fresh: bool = False) -> None:
         """Raises RunError where the folder can't take this run; changes nothing."""
@@ -49,26 +53,44 @@ class RunFolder:
         if not self.options.exists():
             self._check_is_empty()
             return
+        if (holder := self._lock.holder()) is not None:
+            raise self._busy(holder)
         there = self._read_options()
         if fresh:
             return
-        if self.result.exists() and not (self.best.exists() and self.state.exists()):
+        if self.result.exists() and not (self.best.exists() and self.has_state()):
             raise RunError(f"the model or the state beside {self.result} was removed; start over with fresh")
-        if self.state.exists() and there != self.asked:
+        if self.has_state() and there != self.asked:
             raise RunError(
                 f"output {str(self.path)!r} holds a run with other options: "
                 f"{differences(there, self.asked)}; name another output, or start over there with fresh"
             )
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within it no other process may begin here; RunError where one has. Ends with the process, however it ends."""
+        try:
+            with self._lock.held():
+                yield
+        except BusyError as error:
+            raise self._busy(error) from None
+
     def begin(self, fresh: bool = False) -> None:
         """Makes the folder ready; with `fresh` removes what a run had written here, and nothing else.
 
-        A run that saved no state is not worth keeping, whatever its options were.
+        A run that saved no state is not worth keeping, whatever its options were. Nothing is written to one that is
+        done, which may lie where nobody can write.
         """
         self.check(fresh)
-        if fresh or not self.state.exists():
+        if self.is_done() and not fresh:
+            return
+        if fresh or not self.has_state():
             self._remove_run()
-        self.state.parent.mkdir(parents=True, exist_ok=True)
+        for each in [*leftovers(*self._files()), *self._models()]:
+            if each.name.startswith("tmp-"):  # left by a kill
+                each.unlink()
+        with writing(self.state.parent):
+            self.state.parent.mkdir(parents=True, exist_ok=True)
         options = {key: value for key, value in self.asked.items() if key != "task"}
         write_json(self.options, {"written_by": WRITER, **self.task, "options": options})
 
@@ -78,20 +100,34 @@ class RunFolder:
 
     def kept(self) -> list[Path]:
         """Returns the files from which a run goes on, those that exist."""
-        files = [self.options, self.history, self.best, self.result, *self.state.parent.glob("*")]
-        return [each for each in files if each.is_file() and not each.name.startswith("tmp-")]
+        files = [self.options, self.images, self.history, self.best, self.result, self.state, self.earlier]
+        files += [each for each in self._models() if not each.name.startswith("tmp-")]
+        return [each for each in files if each.is_file()]
+
+    def has_state(self) -> bool:
+        """Returns whether the run has saved a state to go on from."""
+        return self.state.exists() or self.earlier.exists()
 
     def best_of(self, epoch: int) -> Path:
         """Returns the path of the model that was best when `epoch` (from 1) ended."""
         return self.state.parent / f"best-{epoch:04d}.keras"
 
     def publish_best(self, epoch: int) -> None:
-        """Copies the best model to where people look for it, and drops the models that it has beaten."""
+        """Copies the best model to where people look for it."""
         with replacing(self.best) as partial:
             shutil.copyfile(self.best_of(epoch), partial)
-        for each in self.state.parent.glob("*best-*.keras"):  # tmp-best-… too: left by a kill
-            if each != self.best_of(epoch):
+
+    def drop_models(self, but: Iterable[int]) -> None:
+        """Removes the models that were best when an epoch ended, but those of the epochs that are given."""
+        kept = {self.best_of(epoch) for epoch in but}
+        for each in self._models():
+            if each not in kept:
                 each.unlink()
+
+    def settle(self, epoch: int) -> None:
+        """Keeps of a finished run its last state and the model that was best, of `epoch`."""
+        self.earlier.unlink(missing_ok=True)
+        self.drop_models(but={epoch})
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes the rows of metrics, one an epoch, as CSV."""
@@ -102,19 +138,20 @@ class RunFolder:
 
     def _read_options(self):
         try:
-            there = json.loads(self.options.read_text(encoding="utf-8"))
+            there = read_json(self.options)
             if there["written_by"] == WRITER:
                 own = {key: each for key, each in there.items() if key == "task"}
                 return self._default | own | renamed(there["options"])  # a younger option had its default
-        except (ValueError, TypeError, KeyError, IndexError):
+        except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
             pass  # not ours, as below
         raise RunError(f"{self.options} was not written by a recipe of {WRITER}; name another output")
 
     def _check_is_empty(self):
         found = sorted(each.name for each in self.path.iterdir()) if self.path.exists() else []
         # what a kill leaves behind that came just before options.json was there
-        foreign = [name for name in found if name not in ("state", f"tmp-{self.options.name}")]
-        if "state" in found and any(self.state.parent.iterdir()):
+        begun = {"state", *(each.name for each in leftovers(self.options))}
+        foreign = [name for name in found if name not in begun]
+        if "state" in found and not {each.name for each in self.state.parent.iterdir()}.issubset(RunLock.NAMES):
             foreign.append("state")
         if foreign:
             raise RunError(
@@ -124,16 +161,29 @@ class RunFolder:
 
     def _remove_run(self):
         """Removes options.json last, so that a kill in between leaves a folder that is still a run's."""
-        ours = [self.result, self.best, self.history, self.curves, *self.reported, self.state]
-        ours += [each for each in self.path.glob("state/*") if re.fullmatch(r"(tmp-)?best-\d+\.keras", each.name)]
+        ours = [*self._files(), *self._models()]
         ours += self.tensorboard.glob("*/events.out.tfevents.*")
         ours += self.tensorboard.glob("*/plugins/profile/*/*.pb")
-        for each in [*ours, self.options]:
+        for each in [*ours, *leftovers(*self._files()), self.options]:
             each.unlink(missing_ok=True)
-            each.with_name(f"tmp-{each.name}").unlink(missing_ok=True)
         for folder in (*sorted(self.tensorboard.glob("**/"), reverse=True), self.state.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+    def _files(self):
+        """Returns the files of the run beside its options, its models of epochs and its logs."""
+        files = [self.result, self.images, self.best, self.history, self.curves, *self.reported]
+        return [*files, self.state, self.earlier]
+
+    def _models(self):
+        """Returns the models that were best when an epoch ended, whole or left by a kill."""
+        found = self.state.parent.glob("*best-*.keras")
+        return [each for each in found if re.fullmatch(r"(tmp-([0-9a-f]{8}-)?)?best-\d+\.keras", each.name)]
+
+    def _busy(self, who):
+        return RunError(
+            f"output {str(self.path)!r} is in use by {who}; wait until it has ended, end it, or name another output"
+        )
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -6,7 +6,9 @@ would draw again what it has drawn before.
 
 import dataclasses
 import json
+import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit import checked
 from keras_vit.files import replacing
+
+FORMAT = 2  # of what `save` writes; the first had no number
+
+
+class StateError(ValueError):
+    """A state that a training can't go on from; the message says why."""
+
+
+class DamagedError(StateError):
+    """A state whose file is not as it was written."""
 
 
 @dataclasses.dataclass
@@ -61,7 +74,7 @@ def _unique(key, taken):
 def snapshot(model: keras.Model, optimizer: keras.optimizers.Optimizer, progress: Progress) -> dict[str, np.ndarray]:
     """Returns copies of all that `save` writes, which stay as they are while `model` goes on."""
     arrays = {key: keras.ops.convert_to_numpy(each) for key, each in variables(model, optimizer).items()}
-    return arrays | {"progress": np.array(json.dumps(dataclasses.asdict(progress)))}
+    return arrays | {"progress": np.array(json.dumps({"format": FORMAT, **dataclasses.asdict(progress)}))}
 
 
 def is_finite(arrays: dict[str, np.ndarray]) -> bool:
@@ -69,28 +82,70 @@ def is_finite(arrays: dict[str, np.ndarray]) -> bool:
     return all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
 
 
-def save(path: Path, arrays: dict[str, Any]) -> None:
-    """Writes a snapshot to `path` (.npz) in one step."""
+def save(path: Path, arrays: dict[str, Any], earlier: Path | None = None) -> None:
+    """Writes a snapshot to `path` (.npz) in one step; what was there goes to `earlier`, if that is given."""
     with replacing(path) as partial:
         np.savez(partial, **arrays)
+        if earlier is not None and path.exists():
+            _keep(path, earlier)
 
 
-def restore(path: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Progress:
-    """Fills the variables from `path` and returns the Progress; ValueError where they don't fit, changing none."""
+def _keep(path, earlier):
+    """Lets `earlier` be the file at `path`, which stays, so that a kill at any moment leaves one at `path`."""
+    with replacing(earlier) as partial:
+        partial.unlink()
+        try:
+            os.link(path, partial)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, partial)
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
+    """Returns the arrays and the Progress that `save` wrote to `path`; StateError where it isn't whole."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            if (broken := archive.testzip()) is not None:  # NumPy looks at what it reads alone
+                raise DamagedError(f"{path} is damaged (its part {broken!r} is not what was written)")
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged ({error}); start over with fresh") from error
-    progress = Progress(**json.loads(str(arrays.pop("progress"))))
+        if "progress" not in arrays:
+            raise DamagedError(f"{path} is damaged (it doesn't tell where the training stood)")
+        told = json.loads(str(arrays.pop("progress")))
+        form = told.pop("format", 1)
+    except PermissionError as error:
+        raise StateError(f"{path} can't be read: {error.strerror}") from error
+    except DamagedError:
+        raise
+    except Exception as error:  # bytes that nobody wrote make zipfile, NumPy and JSON raise anything
+        raise DamagedError(f"{path} is damaged ({error or type(error).__name__})") from error
+    if isinstance(form, int) and form > FORMAT:
+        raise StateError(
+            f"{path} is of a newer version of keras_vit, in format {form}; this version reads formats up to {FORMAT}: "
+            "update it"
+        )
+    return arrays, _progress(path, told)
+
+
+def _progress(path, told):
+    try:
+        progress = Progress(**told)
+        checked.check(progress)
+        if len(progress.rows) != progress.epochs or progress.step < 0:
+            raise ValueError(f"{len(progress.rows)} rows of {progress.epochs} epochs and {progress.step} steps")
+    except (TypeError, ValueError) as error:
+        raise DamagedError(f"{path} is damaged (it doesn't tell where the training stood: {error})") from error
+    return progress
+
+
+def fill(path: Path, arrays: dict[str, np.ndarray], model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Fills the variables from the `arrays` of the state at `path`; StateError where they don't fit, changing none."""
     ours = variables(model, optimizer)
     if arrays.keys() != ours.keys():
         arrays = _by_position(arrays, ours) or {}
     if {key: each.shape for key, each in arrays.items()} != {key: tuple(v.shape) for key, v in ours.items()}:
-        raise ValueError(f"{path} holds the state of another model; start over with fresh")
+        raise StateError(f"{path} holds the state of another model; start over with fresh")
     for key, variable in ours.items():
         variable.assign(arrays[key])
-    return progress
 
 
 def _by_position(arrays, ours):
