@@ -43,6 +43,17 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         raise WriteError(f"{path} can't be written: {error.strerror or error}") from error
 
 
+def folder(path: str | os.PathLike) -> Path:
+    """Returns the folder `path` of this machine, which it makes unless it is there.
+
+    Raises ValueError for an address of another, WriteError where the folder can't be made.
+    """
+    made = local_path(path)
+    with writing(made):
+        made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a new empty file beside `path` to write to; on success it becomes `path` in one step, else it goes.

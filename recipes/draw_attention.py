@@ -9,9 +9,8 @@ downloaded, or with the path of one. Maps by head are drawn as the mean over the
 """
 
 import functools
-from pathlib import Path
 
-from keras_vit import analysis, bundle, checked, cli, data, models
+from keras_vit import analysis, bundle, checked, cli, data, files, models
 from keras_vit.analysis.probabilities import probabilities
 from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
@@ -53,8 +52,8 @@ def draw(options):
     maps = {name: attended(model, images, name, options.target) for name in names}
     pixels = preprocessing.denormalize(images) / 255
     rows = [("image", pixels, None), *((name, pixels, each) for name, each in maps.items())]
-    path = Path(options.output)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = files.local_path(options.output)
+    files.folder(path.parent)
     gallery_picture(path, rows, titles(model, images, labels), side=2.2)
     print(f"drawn to {path}")
     return maps

@@ -10,14 +10,13 @@ The images are the digits and the photographs that scikit-learn's wheel brings; 
 
 import dataclasses
 import functools
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import analysis, backend, checked, cli, layers, registry
+from keras_vit import analysis, backend, checked, cli, files, layers, registry
 from keras_vit.pictures.diagrams import block_diagram, hybrid_diagram
 from keras_vit.pictures.maps import (
     convolution_picture,
@@ -56,8 +55,7 @@ def draw(options):
     """Writes every picture of `PICTURES` below `options.output` and returns the paths."""
     if options.epochs < 1 or options.photo < 96:
         raise ValueError(f"epochs is 1 or more and photo 96 or more, not {options.epochs} and {options.photo}")
-    folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = files.folder(options.output)
     lesson, paths = Lesson(options), []
     for name, picture in PICTURES.items():
         paths.append(folder / f"{name}.png")

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_vit
-from keras_vit import analysis, checked, cli, data
+from keras_vit import analysis, checked, cli, data, files
 from keras_vit.pictures.attention import attention_picture
 from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.train import train
@@ -49,7 +49,7 @@ def smoke() -> Options:
 
 def run(chosen):
     """Trains, draws, exports and classifies below the folder `chosen.output`; returns what the server answered."""
-    home, fresh = Path(chosen.output), chosen.fresh
+    home, fresh = files.local_path(chosen.output), chosen.fresh
     options = PRESETS[chosen.training]()
     console.rule("1. Train a small Vision Transformer on 1,797 handwritten digits")
     model = train(options.replace(output=str(home / "training"), fresh=fresh)).model
@@ -73,7 +73,7 @@ def run(chosen):
         ("images classified", home / "images"),
         ("for TensorFlow Serving", export.parent),
     ):
-        console.print(f"{what + ':':<24}{where}")
+        console.print(f"{what + ':':<24}{where}", markup=False)
     return answers
 
 
@@ -110,7 +110,7 @@ def serve(model, labels, preprocessing, folder, fresh):
 
 def classify(folder, digits, images):
     """Writes the digits as PNG files below `images` and returns a new process' answers, one a file."""
-    images.mkdir(parents=True, exist_ok=True)
+    files.folder(images)
     paths = [images / f"digit-{label}.png" for label in digits]
     for path, encoded in zip(paths, digits.values(), strict=True):
         path.write_bytes(encoded)

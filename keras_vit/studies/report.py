@@ -5,6 +5,7 @@ import dataclasses
 import html
 import os
 import re
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -67,14 +68,17 @@ def write_report(
 def write_markdown(
     path: str | os.PathLike, title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, str]
 ) -> None:
-    """Writes what `write_report` writes as Markdown, for where repositories are read; pictures stay files beside it."""
+    """Writes what `write_report` writes as Markdown, for where repositories are read; pictures stay files beside it.
+
+    All texts are plain and get escaped.
+    """
     path = Path(path)
-    lines = [f"# {title}", lead]
+    lines = [f"# {_plain(title)}", _plain(lead)]
     for number, section in enumerate(sections, start=1):
-        lines += [f"## {number}. {section.title}", f"*{section.question}*"]
-        lines += [f"![{each.alt}]({os.path.relpath(each.path, path.parent)})" for each in section.pictures]
-        lines += [f"**{section.finding}**", *_markdown_table(section.table), section.method]
-    lines += ["## How this was made", "\n".join(f"- {what}: {value}" for what, value in facts.items())]
+        lines += [f"## {number}. {_plain(section.title)}", f"*{_plain(section.question)}*"]
+        lines += [f"![{_plain(each.alt)}]({_link(each.path, path.parent)})" for each in section.pictures]
+        lines += [f"**{_plain(section.finding)}**", *_markdown_table(section.table), _plain(section.method)]
+    lines += ["## How this was made", "\n".join(f"- {_plain(what)}: {_plain(each)}" for what, each in facts.items())]
     with replacing(path) as partial:
         partial.write_text("\n\n".join(filter(None, lines)) + "\n", encoding="utf-8")
 
@@ -82,8 +86,18 @@ def write_markdown(
 def _markdown_table(table):
     if table is None:
         return []
-    rows = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
+    header, *rows = [[*map(_plain, row)] for row in (table.header, *table.rows)]
+    rows = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return ["\n".join(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _plain(text):
+    """Returns a text as Markdown that shows it as it is, on one line."""
+    return _MARKS.sub(r"\\\g<0>", re.sub(r"\s*[\r\n]+\s*", " ", str(text)))
+
+
+def _link(path, folder):
+    return urllib.parse.quote(Path(os.path.relpath(path, folder)).as_posix())
 
 
 def _section(number, section):
@@ -128,6 +142,8 @@ def _text(value):
     return _UNIT.sub("\u00a0", html.escape(str(value)))
 
 
+# what means something to Markdown, GitHub's too: an underscore within a word, as in options, doesn't
+_MARKS = re.compile(r"[\\`*\[\]<>|$~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|^(?:#|[+-](?=\s))")
 _UNIT = re.compile(r"(?<=\d) (?=%|px\b|M\b|points\b)")
 _LEFT = ' class="words"'
 _PAGE = """<!DOCTYPE html>

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from rich import print as show
 from rich.table import Table
+from rich.text import Text
 
 from keras_vit import files
 from keras_vit.pictures import curves_picture
@@ -53,5 +54,5 @@ def _show(monitor, found, folder):
     table.add_row(f"validation {name}", f"{monitor.format(best[monitor.name])}, in epoch {best['epoch']}")
     table.add_row("training took", f"{found['seconds']:.0f} s on {', '.join(found['devices'])}")
     table.add_row("skipped images", str(len(found["skipped"])))
-    table.add_row("written to", str(folder.path))
+    table.add_row("written to", Text(str(folder.path)))  # whose brackets are no markup
     show(table)

@@ -19,8 +19,8 @@ from keras_vit.training import loop, outcome
 from keras_vit.training.context import Training
 from keras_vit.training.devices import cluster, preemption, strategy
 from keras_vit.training.evaluation import Evaluation
+from keras_vit.training.monitor import tensorboard
 from keras_vit.training.monitor.progress import ShowProgress
-from keras_vit.training.monitor.tensorboard import ShowInput
 from keras_vit.training.optim.ema import averaged
 from keras_vit.training.optim.optimizers import optimizer_of
 from keras_vit.training.options import Options, profiled_steps
@@ -125,11 +125,10 @@ def _fit(training: Training, callbacks: Sequence[keras.callbacks.Callback]):
         progress.rows,
         progress.step,
     )
-    board = keras.callbacks.TensorBoard(
-        training.folder.tensorboard, write_graph=False, profile_batch=profiled_steps(options.run.profile)
-    )
+    logs = training.folder.tensorboard
+    board = tensorboard.board(logs, write_graph=False, profile_batch=profiled_steps(options.run.profile))
     preview = functools.partial(options.task.preview, options, training.source, learner)
-    own = [board, ShowInput(training.folder.tensorboard, batches, preview), shown]
+    own = [board, tensorboard.ShowInput(logs, batches, preview), shown]
     counts = {"epochs": options.optim.epochs, "steps": training.steps}
     with preemption.noticing(training.devices) as termination:
         checkpoint = Checkpoint(

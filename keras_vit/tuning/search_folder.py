@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from keras_vit import nested
+from keras_vit import files, nested
 from keras_vit.files import read_json, write_json
 from keras_vit.training.options import identity
 from keras_vit.training.options_file import renamed
@@ -37,14 +37,16 @@ class SearchFolder:
         Raises RunError, and changes nothing, where the folder can't take this search.
         """
         self._check(fresh)
-        self.locks.mkdir(parents=True, exist_ok=True)
+        files.folder(self.locks)
         with FileLock(self.locks / "log"):
+            for each in files.leftovers(*self._files()):  # by a kill: whoever writes them has the lock
+                each.unlink()
             if fresh:
                 self._remove()
             if not self.events.exists():
                 write_json(self.options, {"written_by": WRITER, "search": self._asked})
                 write_json(self.events, [])
-            self.trials.mkdir(exist_ok=True)
+            files.folder(self.trials)
 
     @contextlib.contextmanager
     def log(self) -> Iterator[list[dict[str, Any]]]:
@@ -74,7 +76,8 @@ class SearchFolder:
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"output {str(self.path)!r} is a file; name a folder")
         if not self.options.exists():
-            if foreign := sorted({each.name for each in self.path.glob("*")} - {"locks", "tmp-search.json"}):
+            begun = {"locks", *(each.name for each in files.leftovers(self.options))}
+            if foreign := sorted({each.name for each in self.path.glob("*")} - begun):
                 raise RunError(f"output {str(self.path)!r} holds no search but {foreign[0]!r}; name a new folder")
             return
         there = self._asked_there()
@@ -100,5 +103,9 @@ class SearchFolder:
             claim.lock.release()
         for folder in (self.trials, self.path / "oracle"):  # the last of an older version
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.events, self.best_options, self.leaderboard, self.picture, self.result):
-            file.unlink(missing_ok=True)
+        for file in self._files():
+            if file != self.options:
+                file.unlink(missing_ok=True)
+
+    def _files(self):
+        return self.options, self.events, self.best_options, self.leaderboard, self.picture, self.result

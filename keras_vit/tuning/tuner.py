@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from keras_vit.files import WriteError
+from keras_vit.files import WriteError, writing
 
 if TYPE_CHECKING:
     from keras_vit.tuning.oracles import Proposer
@@ -73,12 +73,17 @@ def _starts(events, number):
     return len(list(itertools.takewhile(lambda event: event.get("epochs") == own[0]["epochs"], own)))
 
 
+def _log(path):
+    with writing(path):
+        return open(path, "a", encoding="utf-8")
+
+
 def _outcome(folder, number, events, evaluate):
     """Returns {"best": the numbers of the trial} or {"failure": a sentence}."""
     try:
         if _starts(events, number) > STARTS:
             raise ChildProcessError("its process ended again and again before an epoch did, as without memory")
-        with open(f"{folder.run_of(number)}.log", "a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+        with _log(f"{folder.run_of(number)}.log") as log, contextlib.redirect_stdout(log):
             return {"best": evaluate(number, trials_of(events)[number]["values"])}
     except (KeyboardInterrupt, SystemExit, WriteError):  # a full disk is no fault of the trial
         with folder.log() as events:

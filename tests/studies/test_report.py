@@ -2,10 +2,12 @@
 
 import html.parser
 import re
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from kit import browser
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from keras_vit.studies.report import Picture, Section, Table, write_markdown, write_report
@@ -94,6 +96,37 @@ def test_markdown_says_the_same_and_points_to_the_pictures_beside_it(tmp_path):
         "**This.**", "", "| network | accuracy |", "| --- | ---: |", "| ViT | 61 % |", "| MLP | 43 % |", "",
         "## How this was made", "", "- machine: small", "- cores: 2",
     ]  # fmt: skip
+
+
+NAMES = [NASTY, "a|b", "**b**", "_i_", "snake_case", "`c`", "[l](http://x)", "$x$", "~~s~~"]
+NAMES += ["a\\*b", "&lt;", "<b>", "# h", "- h", "a\nb"]
+
+
+def _shown(token):
+    """Returns the text that a reader of Markdown sees, for a picture its alternative."""
+    return "".join(map(_shown, token.children)) if token.children else token.content
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_shows_names_as_they_are(tmp_path, name):
+    folder = tmp_path / "pic (1) ü#"
+    folder.mkdir()
+    table = Table((name, name), ((name, name),))
+    picture = Picture(folder / "a b.png", name)
+    texts = {"title": name, "question": name, "finding": name, "method": name}
+    step = Section(pictures=(picture,), numbers={}, table=table, **texts)
+    write_markdown(tmp_path / "report.md", name, name, [step], {name: name})
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    seen = reader.parse((tmp_path / "report.md").read_text(encoding="utf-8"))
+    shown = [each for token in seen for each in token.children or ()]
+    plain = name.replace("\n", " ")
+    assert not {each.type for each in shown} & {"html_inline", "code_inline", "link_open", "s_open"}
+    assert not any(token.type in ("html_block", "code_block") for token in seen)
+    lines = [_shown(token) for token in seen if token.type == "inline"]
+    whole = [plain, plain, f"1. {plain}", plain, plain, plain, plain, plain, plain, plain, plain, "How this was made"]
+    assert lines == [*whole, f"{plain}: {plain}"]
+    (image,) = (each for each in shown if each.type == "image")
+    assert unquote(image.attrs["src"]) == "pic (1) ü#/a b.png"
 
 
 @needs_browser

@@ -73,8 +73,7 @@ def test_on_a_terminal_a_bar_goes_over_the_whole_run(capsys):
 
 
 def test_images_per_second_are_those_of_the_epoch(monkeypatch):
-    clock = iter([100.0, 200.0, 204.0])
-    monkeypatch.setattr("keras_vit.training.monitor.progress.time.monotonic", lambda: next(clock))
+    clocked(monkeypatch, 200.0, 204.0)
     shown = showing(epochs=5, steps=9, batch=30)
     shown.on_train_begin()
     shown.on_epoch_begin(0)
@@ -116,17 +115,44 @@ def test_a_bar_reads_the_learning_rate_a_few_times_a_second_however_short_the_st
     shown.close()
 
 
-def test_an_epoch_that_goes_on_counts_the_steps_of_this_process_alone(monkeypatch, capsys):
-    clock = iter([100.0, 200.0, 204.0, 210.0])
+def clocked(monkeypatch, *times):
+    clock = iter(times)
     monkeypatch.setattr("keras_vit.training.monitor.progress.time.monotonic", lambda: next(clock))
+
+
+def test_an_epoch_that_goes_on_counts_the_steps_of_this_process_alone(monkeypatch, capsys):
+    clocked(monkeypatch, 200.0, 260.0, 263.0, 273.0)  # the first step compiles for a minute
     shown = showing(epochs=5, steps=8, batch=30, step=4)
     shown.on_train_begin()
     shown.on_epoch_begin(1)
+    shown.on_train_batch_end(4, {"loss": 0.5})
     shown.on_train_batch_end(7, {"loss": 0.5})
     shown.on_epoch_end(1, {"loss": 0.5, "val_accuracy": 0.5})
-    said = capsys.readouterr().out
-    assert "30 images/s" in said  # 4 steps of 30 in 4 s
-    assert said.endswith("0:11:00 left\n")  # 3 epochs, after half a one in 110 s
+    assert capsys.readouterr().out.endswith("  0:00:54 left\n")  # 3 epochs of 8 steps of 1 s and 10 s for validation
+
+
+def test_an_epoch_without_a_step_of_this_process_says_nothing_of_the_time_left(monkeypatch, capsys):
+    clocked(monkeypatch, 200.0, 300.0, 400.0, 416.0, 420.0)
+    shown = showing(epochs=4, steps=8, batch=30, step=8)  # terminated while it validated
+    shown.on_train_begin()
+    shown.on_epoch_begin(0)
+    shown.on_epoch_end(0, {"loss": 0.5, "val_accuracy": 0.5})
+    assert "left" not in capsys.readouterr().out
+    shown.on_epoch_begin(1)
+    shown.on_train_batch_end(7, {"loss": 0.5})
+    shown.on_epoch_end(1, {"loss": 0.5, "val_accuracy": 0.5})
+    assert capsys.readouterr().out.endswith("  0:00:40 left\n")  # 2 epochs of 8 steps of 2 s and 4 s
+
+
+def test_a_run_that_goes_on_shows_the_pace_of_this_process(monkeypatch, capsys):
+    clocked(monkeypatch, 100.0, 110.0, 111.0, 113.0)
+    shown = showing(epochs=100, steps=2, batch=30, rows=ROWS[:1] * 94)
+    shown.on_train_begin()
+    shown.on_epoch_begin(94)
+    shown.on_train_batch_end(0, {"loss": 0.5})
+    shown.on_train_batch_end(1, {"loss": 0.5})
+    shown.on_epoch_end(94, {"loss": 0.5, "val_accuracy": 0.5})
+    assert capsys.readouterr().out.endswith("  0:00:20 left\n")  # 5 epochs of 2 s and 2 s
 
 
 @pytest.mark.parametrize("count", [1, 7])

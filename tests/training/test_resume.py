@@ -89,9 +89,7 @@ def test_a_state_whose_best_model_is_gone_gives_way_to_the_one_before_at_the_sta
 def test_two_damaged_states_are_refused_by_a_sentence_that_names_both(folder):
     cut(folder.state)
     remove(folder.best_of(1))
-    said = (
-        r"latest.npz is damaged .*so is the state before it: .*earlier.npz can't be gone on from: .* fresh$"
-    )
+    said = r"latest.npz is damaged .*so is the state before it: .*earlier.npz can't be gone on from: .* fresh$"
     with pytest.raises(RunError, match=said):
         resume.find(folder)
 

@@ -1,9 +1,11 @@
 """Devices share batches evenly, and precision lasts no longer than asked."""
 
+import os
 from types import SimpleNamespace
 
 import keras
 import pytest
+import tensorflow as tf
 
 from keras_vit.training.devices import strategy
 
@@ -69,3 +71,28 @@ def test_precision_is_put_back_even_after_an_error():
         assert (layer.compute_dtype, layer.kernel.dtype) == ("bfloat16", "float32")
         raise RuntimeError
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("before", [None, "of somebody else's"])
+@pytest.mark.parametrize(
+    ("workers", "sentence"),
+    [("localhost:1,localhost:1", "stands twice"), ("localhost", "not of the form host:port"), (None, "go together")],
+)
+def test_workers_that_are_refused_leave_the_environment_as_it_was(workers, sentence, before, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if before is not None:
+        monkeypatch.setenv("TF_CONFIG", before)
+    with pytest.raises(ValueError, match=sentence):
+        strategy.choose("multiworker", workers, 0)
+    assert os.environ.get("TF_CONFIG") == before
+
+
+@pytest.mark.parametrize("before", [None, "of somebody else's"])
+def test_a_cluster_that_cannot_be_joined_leaves_the_environment_as_it_was(before, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if before is not None:
+        monkeypatch.setenv("TF_CONFIG", before)
+    tf.constant(1.0) + 1  # after which TensorFlow joins no cluster
+    with pytest.raises(ValueError, match="only before TensorFlow computes anything"):
+        strategy.choose("auto", "localhost:1,localhost:2", 0)
+    assert os.environ.get("TF_CONFIG") == before

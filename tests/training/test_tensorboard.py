@@ -2,12 +2,15 @@
 
 from types import SimpleNamespace
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_vit import data
+from keras_vit.files import WriteError
 from keras_vit.tasks.classify import captions
 from keras_vit.training.monitor import tensorboard
 
@@ -64,3 +67,23 @@ def test_mixed_labels_are_named_with_their_shares():
 def test_noise_of_erased_boxes_stays_within_what_an_image_can_hold():
     image = np.array([[[-9.0, 0.0, 9.0]]], "float32")
     np.testing.assert_allclose(PREPROCESSING.denormalize(image), [[[0, 0.4 * 255, 255]]], rtol=1e-6)
+
+
+def test_logs_that_cannot_be_written_are_told_as_any_file(tmp_path):
+    (tmp_path / "tensorboard").write_text("a file in the place of the folder")
+    said = "tensorboard can't be written: .*tensorboard"
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(WriteError, match=said):
+        board = tensorboard.board(tmp_path / "tensorboard", write_graph=False)
+        board.set_model(model)
+        board.on_train_begin()
+        board.on_epoch_end(0, {"loss": 0.5})
+    with pytest.raises(WriteError, match=said):
+        shown(tmp_path / "tensorboard", batches_of(np.zeros((3, 5, 7, 3), "float32")))
+
+
+def test_keras_sees_which_hooks_of_the_board_are_its_own(tmp_path):
+    ours = tensorboard.board(tmp_path, write_graph=False)
+    theirs = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
+    for name in ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end"):
+        assert hasattr(getattr(ours, name), "_is_default") == hasattr(getattr(theirs, name), "_is_default"), name

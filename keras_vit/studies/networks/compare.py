@@ -101,8 +101,7 @@ def measure(options: Options, source: data.Source, candidates: Sequence[Candidat
     """Returns the sections of the report."""
     preprocessing: Any = data.model_preprocessing(candidates[0].model)
     images, labels = sample(source, "test", preprocessing, options.images)
-    pictures = Path(options.output) / "pictures"
-    pictures.mkdir(parents=True, exist_ok=True)
+    pictures = files.folder(Path(options.output) / "pictures")
     study = Study(
         data=options.data,
         class_names=source.labels,

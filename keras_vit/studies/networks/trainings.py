@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_vit import files
 from keras_vit.backend import load
 from keras_vit.studies.networks.networks import Network
 from keras_vit.studies.networks.options import Options
@@ -94,6 +95,6 @@ def _on_one_core(train, what, options):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.set_visible_devices([], "GPU")
     told = Path(f"{options.run.output}.txt")
-    told.parent.mkdir(parents=True, exist_ok=True)
+    files.folder(told.parent)
     with told.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         return _alone(train, what, options)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vit import analysis, data
+from keras_vit import analysis, data, files
 from keras_vit.files import replacing
 from keras_vit.pictures.object_mass import mask_picture, mass_picture
 from keras_vit.studies.object_mass import report
@@ -46,7 +46,7 @@ class KeepStart(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         del logs
         if int(self.model.optimizer.iterations) == 0:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            files.folder(self.path.parent)
             with replacing(self.path) as partial:
                 np.savez(partial, *self.model.get_weights())
 
@@ -58,7 +58,7 @@ def measure(options: Options, train: Callable) -> dict[str, Any]:
     its last weights on the same held-out images. Raises ValueError for options that can't be met.
     """
     source = check(options)
-    home = Path(options.output)
+    home = files.local_path(options.output)
     rows: list[dict[str, Any]] = []
     accuracies: dict[str, list[float]] = {}
     shown: Any = None

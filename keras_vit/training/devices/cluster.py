@@ -31,27 +31,45 @@ CHUNK = 2**21  # numbers of 8 bytes that are sent at once
 def join(workers: str | None = None, index: int | None = None) -> Any:
     """Returns the MultiWorkerMirroredStrategy of the cluster that `workers` and `index`, or TF_CONFIG, describe.
 
-    It waits until all workers are there. Raises ValueError where the description makes no sense.
+    It waits until all workers are there. TF_CONFIG describes the cluster from then on. Raises ValueError where the
+    description makes no sense.
     """
+    with _kept_if_refused(VARIABLE):
+        if workers is not None or index is not None:
+            os.environ[VARIABLE] = json.dumps(described(workers, index))
+        strategy = _joined(check(os.environ.get(VARIABLE)))
+    if threading.current_thread() is threading.main_thread():
+        # TensorFlow takes SIGTERM for itself, and a process that is asked to end before it trains would not
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+    return strategy
+
+
+def _joined(config):
     tf = load("tensorflow")
-    if workers is not None or index is not None:
-        os.environ[VARIABLE] = json.dumps(described(workers, index))
-    config = check(os.environ.get(VARIABLE))
     count = sum(map(len, config["cluster"].values()))
     if count > 1 and config["task"]["type"] == min(config["cluster"]) and int(config["task"]["index"]) == 0:
         print(f"the chief of {count} workers waits until all are there", flush=True)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:
         raise ValueError(f"the address of this worker in {config} can't be listened on; is it taken?") from error
     except RuntimeError as error:
         if "at program startup" not in str(error):
             raise
         raise ValueError("a cluster can be joined only before TensorFlow computes anything in this process") from error
-    if threading.current_thread() is threading.main_thread():
-        # TensorFlow takes SIGTERM for itself, and a process that is asked to end before it trains would not
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
-    return strategy
+
+
+@contextlib.contextmanager
+def _kept_if_refused(name):
+    """Gives the variable of the environment its value of before if an error ends the block: what follows reads it."""
+    before = os.environ.get(name)
+    try:
+        yield
+    except BaseException:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+        raise
 
 
 def described(workers: str | None, index: int | None) -> dict[str, Any]:

@@ -35,12 +35,12 @@ class ShowProgress(keras.callbacks.Callback):
         self.epochs, self.steps, self.batch, self.monitor = epochs, steps, batch, monitor
         self._before = len(rows)  # epochs done
         self._done = step  # in the epoch under way, before the process began
+        self._pace = Pace(epochs, steps)
         self.value = rows[-1][monitor.name] if rows else None
         self.console = console.Console(file=sys.stdout)
         self.bar = None
 
     def on_train_begin(self, logs=None):
-        self._begin = time.monotonic()
         self._shown = -PAUSE
         if self.console.is_terminal:
             bar = progress.BarColumn(bar_width=None, table_column=table.Column(ratio=1))  # what the figures leave
@@ -56,10 +56,11 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._epoch_begin, self._speed = epoch, time.monotonic(), 0.0
-        self._first = getattr(self, "_first", epoch + self._done / self.steps)
+        self._pace.begin(self._done, self._epoch_begin)
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
+        self._pace.stepped(batch + 1, now)
         self._speed = (batch + 1 - self._done) * self.batch / (now - self._epoch_begin)
         if self.bar and (now - self._shown >= PAUSE or batch + 1 == self.steps):
             self._shown = now
@@ -68,12 +69,12 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.value, self._done = float(logs[self.monitor.name]), 0
+        left = self._pace.left(epoch + 1, time.monotonic())
         every = -(-self.epochs // LINES)
         if not self.bar and (epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0):
-            took = time.monotonic() - self._begin
-            left = round(took / max(epoch + 1 - self._first, 1 / self.steps) * (self.epochs - epoch - 1))
             figures = self._figures(float(logs["loss"]), self.monitor.title)
-            print(f"{figures}  {datetime.timedelta(seconds=left)} left", flush=True)
+            told = "" if left is None else f"  {datetime.timedelta(seconds=round(left))} left"
+            print(figures + told, flush=True)
 
     def on_train_end(self, logs=None):
         self.close()
@@ -90,6 +91,41 @@ class ShowProgress(keras.callbacks.Callback):
             f"epoch {self._epoch + 1}/{self.epochs}  loss {loss:.4f}{held_out}  lr {rate:.1e}  "
             f"{self._speed:,.0f} images/s"
         )
+
+
+class Pace:
+    """Estimates the time that is left of `epochs` of `steps` from what this process has done of them.
+
+    A process that goes on may have done little of its first epoch, and all of the compiling: both must not count as
+    what an epoch takes. So steps and what follows them, validation and saving, are measured apart, and the first step
+    counts only as long as there is no other.
+    """
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.epochs, self.steps = epochs, steps
+        self._stepped = self._seconds = 0.0  # all steps that were measured
+        self._first: float | None = None  # seconds a step of those that compile
+        self._step, self._now = 0, 0.0
+
+    def begin(self, step: int, now: float) -> None:
+        """Notes at which `step` an epoch begins, and when."""
+        self._step, self._now = step, now
+
+    def stepped(self, step: int, now: float) -> None:
+        """Notes that `step` steps of the epoch are done."""
+        count, took = step - self._step, now - self._now
+        if self._first is None:
+            self._first = took / count
+        else:
+            self._stepped, self._seconds = self._stepped + count, self._seconds + took
+        self._step, self._now = step, now
+
+    def left(self, epoch: int, now: float) -> float | None:
+        """Returns the seconds that are left when `epoch` epochs are done; None where no step was measured yet."""
+        if epoch == self.epochs:
+            return 0.0
+        each = self._seconds / self._stepped if self._stepped else self._first
+        return None if each is None else (self.epochs - epoch) * (self.steps * each + now - self._now)
 
 
 class _Figures(progress.ProgressColumn):

@@ -1,5 +1,6 @@
 """Shows in TensorBoard what a model is trained on, as it sees it: augmented and mixed."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_vit.backend import load
+from keras_vit.files import WriteError, writing
 from keras_vit.pictures.batch import batch_picture
 from keras_vit.training.devices import cluster
 
@@ -33,8 +35,28 @@ class ShowInput(keras.callbacks.Callback):
         self.drawn = True
         summary = load("tensorflow").summary
         images, titles = self.preview(next(self.batches.as_numpy_iterator()))
-        writer = summary.create_file_writer(str(self.folder / "input"))
-        with writer.as_default():
-            about = "The first images of this start, as the model sees them, and what it is to learn from them."
-            summary.image("augmented input", batch_picture(images, titles)[None], step=epoch, description=about)
-        writer.close()
+        picture = batch_picture(images, titles)[None]
+        about = "The first images of this start, as the model sees them, and what it is to learn from them."
+        with _writing(self.folder):
+            writer = summary.create_file_writer(str(self.folder / "input"))
+            with writer.as_default():
+                summary.image("augmented input", picture, step=epoch, description=about)
+            writer.close()
+
+
+def board(folder: Path, **options: Any) -> keras.callbacks.TensorBoard:
+    """Returns Keras' TensorBoard with `options`, which raises WriteError where `folder` can't be written to."""
+    made = keras.callbacks.TensorBoard(folder, **options)
+    for name in ("set_model", *(each for each in dir(keras.callbacks.Callback) if each.startswith("on_"))):
+        setattr(made, name, _writing(folder)(getattr(made, name)))
+    return made
+
+
+@contextlib.contextmanager
+def _writing(folder):
+    """Within it errors of TensorFlow, and of the file system, are a WriteError; it decorates functions too."""
+    try:
+        with writing(folder):
+            yield
+    except load("tensorflow").errors.OpError as error:
+        raise WriteError(f"{folder} can't be written: {error.message.partition(chr(10))[0]}") from error

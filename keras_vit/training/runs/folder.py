@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_vit import nested
-from keras_vit.files import leftovers, read_json, replacing, write_json, writing
+from keras_vit import files, nested
+from keras_vit.files import leftovers, read_json, replacing, write_json
 from keras_vit.training.options import identity, task_of
 from keras_vit.training.options_file import renamed
 from keras_vit.training.runs.lock import BusyError, RunLock
@@ -89,8 +89,7 @@ class RunFolder:
         for each in [*leftovers(*self._files()), *self._models()]:
             if each.name.startswith("tmp-"):  # left by a kill
                 each.unlink()
-        with writing(self.state.parent):
-            self.state.parent.mkdir(parents=True, exist_ok=True)
+        files.folder(self.state.parent)
         options = {key: value for key, value in self.asked.items() if key != "task"}
         write_json(self.options, {"written_by": WRITER, **self.task, "options": options})
 
@@ -100,9 +99,9 @@ class RunFolder:
 
     def kept(self) -> list[Path]:
         """Returns the files from which a run goes on, those that exist."""
-        files = [self.options, self.images, self.history, self.best, self.result, self.state, self.earlier]
-        files += [each for each in self._models() if not each.name.startswith("tmp-")]
-        return [each for each in files if each.is_file()]
+        found = [self.options, self.images, self.history, self.best, self.result, self.state, self.earlier]
+        found += [each for each in self._models() if not each.name.startswith("tmp-")]
+        return [each for each in found if each.is_file()]
 
     def has_state(self) -> bool:
         """Returns whether the run has saved a state to go on from."""
@@ -172,8 +171,8 @@ class RunFolder:
 
     def _files(self):
         """Returns the files of the run beside its options, its models of epochs and its logs."""
-        files = [self.result, self.images, self.best, self.history, self.curves, *self.reported]
-        return [*files, self.state, self.earlier]
+        shown = [self.result, self.images, self.best, self.history, self.curves, *self.reported]
+        return [*shown, self.state, self.earlier]
 
     def _models(self):
         """Returns the models that were best when an epoch ended, whole or left by a kill."""

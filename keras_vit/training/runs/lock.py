@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_vit.files import write_json, writing
+from keras_vit.files import folder, write_json, writing
 from keras_vit.training.runs.provenance import now
 
 PATIENCE = 1.0  # seconds: as long as another process may take to look whether the lock is taken
@@ -45,10 +45,8 @@ class RunLock:
     def held(self) -> Iterator[None]:
         """Holds the lock, making the folder; BusyError, which says who has it, where that is another process."""
         lock = FileLock(self._lock)
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(Timeout):  # an OSError too
-                lock.acquire(timeout=PATIENCE)
+        with writing(folder(self.folder)), contextlib.suppress(Timeout):  # an OSError too
+            lock.acquire(timeout=PATIENCE)
         if not lock.is_locked:
             raise BusyError(self._told())
         self._held = True
