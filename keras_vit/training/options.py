@@ -95,7 +95,7 @@ class Model:
     )
     """such as patch=4 drop_path=0.1; they add to the preset's"""
     weights: str | None = None
-    """checkpoint to start from: a file, or the tag of a published one"""
+    """checkpoint to start from: a file, the folder of a run, or the tag of a published one"""
     freeze: str | None = None
     """layer before which all layers are frozen, such as block_6; head trains the head alone (linear probe)"""
     lora: int | None = None
@@ -103,6 +103,8 @@ class Model:
 
     def __post_init__(self):
         checked.at_least(self, 1, "lora")
+        if self.weights is not None:  # MODEL:TAG, as everywhere else, is the tag of this model
+            object.__setattr__(self, "weights", self.weights.removeprefix(f"{self.name}:"))
         if "image_size" in self.options:
             size = self.options["image_size"]
             raise ValueError(
@@ -195,9 +197,12 @@ class Run:
         checked.at_least(self, 1, "save_every")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is from 0 to {2**32 - 1}, not {self.seed}")
-        if not self.output:
-            raise ValueError("output names the folder of the run; it is empty")
-        files.local_path(self.output)
+        if not self.output or "\0" in self.output:
+            raise ValueError(f"output names the folder of the run, and {self.output!r} names none")
+        try:
+            files.local_path(self.output)
+        except ValueError as error:
+            raise ValueError(f"output {error}") from None
         if self.profile is not None:
             profiled_steps(self.profile)
 

@@ -14,7 +14,7 @@ from kit.runs import CHANCE, SMOKE, assert_ended_alike, assert_same, best_of, re
 from PIL import Image
 
 import keras_vit
-from keras_vit import cli, data
+from keras_vit import cli, data, files
 from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training.errors import DivergedError
 from keras_vit.training.train import train
@@ -233,6 +233,32 @@ def test_a_corrupt_image_is_skipped_and_told_and_many_stop_the_run(base, tmp_pat
     many = small.replace(data=photos(tmp_path / "b", 20), output=str(tmp_path / "many"))
     with pytest.raises(data.DataError, match=r"can't be decoded(.|\n)*\.png"):
         train(many)
+
+
+class Leave(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_run_goes_on_with_its_own_images_alone(tmp_path):
+    options = SMOKE.replace(image_size=12, batch_size=8, data=photos(tmp_path / "a", 0), output=str(tmp_path / "run"))
+    with pytest.raises(KeyboardInterrupt):
+        train(options, [Leave()])
+    before = {each: each.read_bytes() for each in (tmp_path / "run").rglob("*") if each.is_file()}
+    (tmp_path / "a" / "light").rename(tmp_path / "a" / "bright")
+    with pytest.raises(
+        ValueError, match="begun with other images .*: of the labels 'light' of 2 went and 'bright' came"
+    ):
+        train(options)
+    (tmp_path / "a" / "bright").rename(tmp_path / "a" / "light")
+    learned = files.read_json(tmp_path / "run" / "images.json")["ids"]["train"][0]
+    (tmp_path / "a" / learned).rename(tmp_path / "aside.png")
+    with pytest.raises(ValueError, match=f"begun with other images of .*'{learned}'.* went from train"):
+        train(options)
+    (tmp_path / "aside.png").rename(tmp_path / "a" / learned)
+    assert all(each.read_bytes() == data for each, data in before.items() if each.name != "options.json")
+    assert len(train(options).rows) == 2
 
 
 def test_weights_of_other_classes_are_refused_before_anything_is_written(base, tmp_path):

@@ -83,6 +83,19 @@ def test_a_run_terminated_anywhere_ends_as_if_it_never_was(base, undisturbed, tm
     assert len(steps + last.steps) == len(told) and all(whole[key] == told[key] for key in told)
 
 
+def test_a_run_whose_last_state_was_damaged_ends_as_if_it_never_was(base, undisturbed, tmp_path):
+    options = base.replace(save_every=7, output=str(tmp_path / "run"))
+    with pytest.raises(SystemExit):
+        train(options, [Seen(STEPS + 3, terminate)])
+    path = tmp_path / "run" / "state" / "latest.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match=r"latest.npz is damaged .* the state before it, that after epoch 1"):
+        train(options)
+    assert_ended_alike(options.run.output, base.run.output)
+
+
 def test_a_termination_that_came_too_late_acts_afterwards(monkeypatch):
     noted = []
     monkeypatch.setattr(signal, "SIG_DFL", lambda *_: noted.append("default"))

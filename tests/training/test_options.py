@@ -92,8 +92,9 @@ def test_defaults_keep_the_kind_of_the_task_alone():
         ({"index": -1}, "index is at least 0, not -1"),
         ({"steps_per_execution": 0}, "steps_per_execution is at least 1, not 0"),
         ({"seed": -1}, "seed is from 0 to 4294967295, not -1"),
-        ({"output": ""}, "output names the folder of the run; it is empty"),
-        ({"output": "gs://bucket/run"}, "'gs://bucket/run' is no path of this machine"),
+        ({"output": ""}, "output names the folder of the run, and '' names none"),
+        ({"output": "a\0b"}, "output names the folder of the run"),
+        ({"output": "gs://bucket/run"}, "output 'gs://bucket/run' is no path of this machine"),
         ({"model_options": {"rate": math.nan}}, "model_options is a dict of names and plain, finite values"),
         (
             {"model_options": {"image_size": 32}},
@@ -117,6 +118,21 @@ def test_options_that_do_not_fit_are_refused(changes, sentence):
 def test_a_task_that_is_no_instance_of_one_is_refused(task):
     with pytest.raises(ValueError, match="task is an instance of a task, not"):
         Options(task=task)
+
+
+def test_a_group_is_replaced_by_one_of_its_kind():
+    for changes, said in [
+        ({"task": Classify}, r"task is Classify\(...\), not the class"),
+        ({"optim": Data()}, "optim is"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            BASE.replace(**changes)
+
+
+def test_weights_may_be_named_with_their_model():
+    named = BASE.replace(model="vit-b16", weights="vit-b16:augreg_in21k_ft_in1k")
+    assert named == BASE.replace(model="vit-b16", weights="augreg_in21k_ft_in1k")
+    assert BASE.replace(model="vit-s16", weights="vit-b16:dino").model.weights == "vit-b16:dino"
 
 
 def test_numbers_of_numpy_and_paths_are_options_too(tmp_path):
