@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_vit import backend, bundle, registry
-from keras_vit.weights import CheckpointError, fetch, load_weights, published
+from keras_vit.weights import CheckpointError, Report, fetch, published, start_from
 
 
 def build(name: str, weights: str | Path | None = None, **overrides: Any) -> keras.Model:
@@ -56,10 +56,10 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
 
 
 def _start_from(model, weights):
-    """Fills `model` from `weights`, the tag of a published checkpoint or a path,.
+    """Fills `model` from `weights`, the tag of a published checkpoint or a path.
 
-    A published checkpoint with another number of classes leaves the model's head as it is, with a warning
-    that shows the report. A published one brings its preprocessing along.
+    A checkpoint without a head, or with one of other classes, leaves the model's head as it is, with a warning
+    that shows the report. A published one brings its preprocessing along, a .keras file its own.
     """
     known = published(model.name) if isinstance(weights, str) else {}
     if weights not in known:
@@ -68,16 +68,20 @@ def _start_from(model, weights):
                 f"{model.name} has no published checkpoint {weights!r}; it has {', '.join(known) or 'none'}; "
                 f"and there is no file of that name"
             )
-        load_weights(model, weights)
+        _tell_new_head(model, weights, start_from(model, weights))
         return
     checkpoint = known[weights]
-    same = checkpoint.classes == _classes(model)
-    report = load_weights(model, fetch(checkpoint), checkpoint.source, leave=() if same else ("head",))
-    if report.of("left"):
-        logging.getLogger("keras_vit").warning(
-            "%s has %d classes, the model %d: its head is new\n%s", weights, checkpoint.classes, _classes(model), report
-        )
+    square = len(set(checkpoint.image_size)) == 1
+    _tell_new_head(model, weights, start_from(model, fetch(checkpoint), checkpoint.source, square))
     bundle.update(model, preprocessing=checkpoint.preprocessing, origin=f"{model.name}:{weights}")
+
+
+def _tell_new_head(model: keras.Model, weights: str | Path, report: Report) -> None:
+    if report.of("left"):
+        theirs = "no head" if report.classes is None else f"{report.classes} classes"
+        logging.getLogger("keras_vit").warning(
+            "%s has %s, the model %d: its head is new\n%s", weights, theirs, _classes(model), report
+        )
 
 
 def _classes(model):

@@ -51,17 +51,13 @@ VARIANTS = {
 SMALL = _row(24, 2, 3, 40, size=(32, 32), patch=8)
 
 
-def _window(shape, rows):
-    return grid_rows(0)(shape, rows[:-3])
-
-
 def _prefix(shape, rows):
     return rows[-3:]
 
 
 def _bias(ours, theirs):
     table = theirs + "relative_position_bias_table"
-    return Rule(ours + "table", table, _window), Rule(ours + "prefix", table, _prefix)
+    return Rule(ours + "table", table, grid_rows(0, after=3)), Rule(ours + "prefix", table, _prefix)
 
 
 _INDEX = (r".*relative_position_index",)
@@ -79,13 +75,13 @@ TIMM = Source(
     ),
     ignore=_INDEX,
 )
-_BLOCK = r"beit.encoder.layer.\1."
+_BLOCK = r"encoder.layer.\1."
 _ATTENTION = _BLOCK + "attention.attention."
 HUGGINGFACE = Source(
     rules=(
-        Rule("embed/", "beit.embeddings.patch_embeddings.projection."),
-        Rule("class_token/token", "beit.embeddings.cls_token"),
-        *_bias("bias/", "beit.encoder.relative_position_bias."),
+        Rule("embed/", "embeddings.patch_embeddings.projection."),
+        Rule("class_token/token", "embeddings.cls_token"),
+        *_bias("bias/", "encoder.relative_position_bias."),
         *_bias(r"bias_(\d+)/", _ATTENTION + "relative_position_bias."),
         Rule(r"block_(\d+)/attention/bias_q", _ATTENTION + "query.bias"),
         Rule(r"block_(\d+)/attention/bias_v", _ATTENTION + "value.bias"),
@@ -100,11 +96,12 @@ HUGGINGFACE = Source(
         Rule(r"block_(\d+)/norm2/", _BLOCK + "layernorm_after."),
         Rule(r"block_(\d+)/mlp/fc1/", _BLOCK + "intermediate.dense."),
         Rule(r"block_(\d+)/mlp/fc2/", _BLOCK + "output.dense."),
-        Rule("fc_norm/", "beit.pooler.layernorm."),
-        Rule("norm/", "beit.layernorm."),
+        Rule("fc_norm/", "pooler.layernorm."),
+        Rule("norm/", "layernorm."),
         Rule("head/", "classifier."),
     ),
     ignore=_INDEX,
+    bases=("beit.",),
 )
 
 

@@ -51,21 +51,22 @@ TIMM = Source(
         Rule("head/", "head.fc."),
     )
 )
-_STAGE = r"convnext.encoder.stages.\1."
+_STAGE = r"encoder.stages.\1."
 _BLOCK = _STAGE + r"layers.\2."
 HUGGINGFACE = Source(
     rules=(
-        Rule("embed/", "convnext.embeddings.patch_embeddings."),
-        Rule("embed_norm/", "convnext.embeddings.layernorm."),
+        Rule("embed/", "embeddings.patch_embeddings."),
+        Rule("embed_norm/", "embeddings.layernorm."),
         Rule(r"stage_(\d+)_downsample_norm/", _STAGE + "downsampling_layer.0."),
         Rule(r"stage_(\d+)_downsample/", _STAGE + "downsampling_layer.1."),
         Rule(_OURS + "conv/", _BLOCK + "dwconv."),
         Rule(_OURS + "norm/", _BLOCK + "layernorm."),
         Rule(_OURS + r"mlp/fc(\d)/", _BLOCK + r"pwconv\3."),
         Rule(_OURS + "scale/gamma", _BLOCK + "layer_scale_parameter"),
-        Rule("fc_norm/", "convnext.layernorm."),
+        Rule("fc_norm/", "layernorm."),
         Rule("head/", "classifier."),
-    )
+    ),
+    bases=("convnext.",),
 )
 
 

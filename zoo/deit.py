@@ -2,6 +2,7 @@
 
 The networks are ViT's. A distilled one has a second token, whose head learns from a teacher: build it
 with distillation="both" to train both heads, and with "mean" (the default), of the same weights, to use them.
+Files of transformers' DeiTForImageClassification have no second head: distillation="head".
 """
 
 import keras
@@ -21,7 +22,7 @@ VARIANTS = {
     "b16-distilled-384": row(*B, 16, 384, distillation="mean"),
 }
 SMALL = row(24, 3, 3, 40, 8, (32, 32), distillation="mean")
-SOURCES = {"timm": vit_names.TIMM, "huggingface": vit_names.hugging_face("deit.", "vit.", "")}
+SOURCES = {"timm": vit_names.TIMM, "huggingface": vit_names.hugging_face("deit.", "vit.")}
 
 
 @register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)

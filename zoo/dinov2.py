@@ -26,7 +26,7 @@ VARIANTS = {
 SMALL = row(24, 3, 3, 40, 8, (32, 32), activation="swiglu", **_REG4, **_DINO)
 SOURCES = {
     "timm": vit_names.TIMM,
-    "huggingface": vit_names.hugging_face("", "dinov2.", "dinov2_with_registers.", dino=True),
+    "huggingface": vit_names.hugging_face("dinov2.", "dinov2_with_registers.", dino=True),
 }
 
 

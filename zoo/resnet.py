@@ -47,7 +47,7 @@ TIMM = Source(
         ),
     )
 )  # fmt: skip
-_LAYER = r"resnet.encoder.stages.\1.layers.\2."
+_LAYER = r"encoder.stages.\1.layers.\2."
 _PARTS = (
     *((f"conv{i + 1}/", f"layer.{i}.convolution.") for i in range(3)),
     *((f"norm{i + 1}/", f"layer.{i}.normalization.") for i in range(3)),
@@ -56,11 +56,12 @@ _PARTS = (
 )
 HUGGINGFACE = Source(
     rules=(
-        Rule("embed_norm/", "resnet.embedder.embedder.normalization."),
-        Rule("embed/", "resnet.embedder.embedder.convolution."),
+        Rule("embed_norm/", "embedder.embedder.normalization."),
+        Rule("embed/", "embedder.embedder.convolution."),
         Rule("head/", "classifier.1."),
         *(Rule(rf"stage_(\d+)_block_(\d+)/{ours}", _LAYER + theirs) for ours, theirs in _PARTS),
-    )
+    ),
+    bases=("resnet.",),
 )
 
 

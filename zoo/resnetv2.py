@@ -72,10 +72,22 @@ NPZ = Source(  # the release of BiT
 )
 
 
+_STAGE = r"encoder.stages.\1.layers.\2."
+HUGGINGFACE = Source(  # BiT
+    rules=(
+        Rule("embed/", "embedder.convolution."),
+        Rule("head/", "classifier.1."),
+        Rule(r"stage_(\d+)_block_(\d+)/shortcut/", _STAGE + "downsample.conv."),
+        Rule(r"stage_(\d+)_block_(\d+)/", _STAGE),
+    ),
+    bases=("bit.",),
+)
+
+
 SPACE = {"blocks": Times((0.5, 1, 1.5)), "width": Times((0.5, 1, 1.5)), "dropout": Range(0.0, 0.5)}
 
 
-@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ}, small=SMALL, space=SPACE)
+@register(VARIANTS, sources={"timm": TIMM, "npz": NPZ, "huggingface": HUGGINGFACE}, small=SMALL, space=SPACE)
 def resnetv2(config: ResNetV2) -> keras.Model:
     """Returns the functional model of `config`, whose map is normalised and its stages' are not."""
     images, x = layers.image_input(config.image_size, config.channels, least=32)

@@ -59,14 +59,14 @@ TIMM = Source(
     ),
     ignore=_IGNORED,
 )
-_LAYER = r"swin.encoder.layers.\1.blocks.\2."
+_LAYER = r"encoder.layers.\1.blocks.\2."
 _ATTENTION = _LAYER + "attention.self."
 HUGGINGFACE = Source(
     rules=(
-        Rule("embed/", "swin.embeddings.patch_embeddings.projection."),
-        Rule("embed_norm/", "swin.embeddings.norm."),
+        Rule("embed/", "embeddings.patch_embeddings.projection."),
+        Rule("embed_norm/", "embeddings.norm."),
         # there a stage ends with the merging, here it begins with it
-        *(Rule(f"stage_{i + 1}_merge/", f"swin.encoder.layers.{i}.downsample.") for i in range(3)),
+        *(Rule(f"stage_{i + 1}_merge/", f"encoder.layers.{i}.downsample.") for i in range(3)),
         Rule(_OURS + "attention/bias/table", _ATTENTION + "relative_position_bias_table", grid_rows(0)),
         Rule(
             _OURS + "attention/within/qkv/",
@@ -78,10 +78,11 @@ HUGGINGFACE = Source(
         Rule(_OURS + "norm2/", _LAYER + "layernorm_after."),
         Rule(_OURS + "mlp/fc1/", _LAYER + "intermediate.dense."),
         Rule(_OURS + "mlp/fc2/", _LAYER + "output.dense."),
-        Rule("norm/", "swin.layernorm."),
+        Rule("norm/", "layernorm."),
         Rule("head/", "classifier."),
     ),
     ignore=_IGNORED,
+    bases=("swin.",),
 )
 
 

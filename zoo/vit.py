@@ -31,7 +31,7 @@ class ViT:
     pool: str = "token"  # or "mean"
     pool_norm: bool = False  # the last norm follows the pooling, as part of the head
     class_token: bool = True
-    distillation: str | None = None  # a distillation token with a head of its own; "mean" or "both" logits
+    distillation: str | None = None  # a distillation token with a head of its own; "mean" or "both" logits, or "head"
     registers: int = 0  # tokens that belong to no patch and to no head (Darcet et al. 2024, arXiv 2309.16588)
     position: str = "learned"  # or "rotary", or "mixed" (rotary at learned frequencies)
     prefix_position: bool = True  # the tokens before the patches have learned positions too
@@ -98,7 +98,7 @@ SPACE = {
     "patch": Times((0.5, 1, 2)),
     "drop_path": Range(0.0, 0.3),
 }
-SOURCES = {"timm": vit_names.TIMM, "npz": vit_names.NPZ, "huggingface": vit_names.hugging_face("vit.", "")}
+SOURCES = {"timm": vit_names.TIMM, "npz": vit_names.NPZ, "huggingface": vit_names.hugging_face("vit.")}
 
 
 @register(VARIANTS, sources=SOURCES, small=SMALL, space=SPACE)

@@ -4,8 +4,8 @@ from keras_vit import backend
 
 backend.load("keras")
 
-from keras_vit.weights.files import CheckpointError, open_checkpoint  # noqa: E402
-from keras_vit.weights.loading import load_weights  # noqa: E402
+from keras_vit.weights.files import open_checkpoint  # noqa: E402
+from keras_vit.weights.loading import load_weights, start_from  # noqa: E402
 from keras_vit.weights.published import Published, fetch, published  # noqa: E402
 from keras_vit.weights.report import Report  # noqa: E402
 from keras_vit.weights.sources import (  # noqa: E402
@@ -21,6 +21,7 @@ from keras_vit.weights.sources import (  # noqa: E402
     rows_after,
     stacked,
 )
+from keras_vit.weights.tensors import CheckpointError  # noqa: E402
 
 __all__ = [
     "FLAX",
@@ -41,4 +42,5 @@ __all__ = [
     "reshaped",
     "rows_after",
     "stacked",
+    "start_from",
 ]

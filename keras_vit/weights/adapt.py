@@ -8,22 +8,29 @@ from keras_vit.layers.position import PositionEmbedding, resize_table
 from keras_vit.layers.relative import RelativePositionBias, resize_bias
 
 
-def adapt(
-    layer: keras.layers.Layer, path: str, array: np.ndarray, shape: tuple[int, ...]
-) -> tuple[np.ndarray, str] | None:
-    """Returns (array of `shape`, what was done) for the weight `path` of `layer`, or None where nothing fits."""
-    if array.shape == shape:
-        return array, "loaded"
-    if isinstance(layer, PositionEmbedding) and array.ndim == 3 and array.shape[2] == shape[2]:
-        table = ops.convert_to_numpy(resize_table(array, shape[:2]))
-        return table, f"resized {_by(array.shape[:2])} to {_by(shape[:2])}"
-    if isinstance(layer, RelativePositionBias) and array.ndim == 3 and array.shape[2] == shape[2]:
-        table = ops.convert_to_numpy(resize_bias(array, layer.window))
-        return table, f"resized {_by(array.shape[:2])} to {_by(shape[:2])}"
-    if path.startswith("embed/") and path.endswith("/kernel") and _differ_in_channels(array.shape, shape):
-        kernel = adapt_channels(array, shape[2])
-        return kernel, f"adapted {array.shape[2]} to {shape[2]} channels"
+def adaptation(layer: keras.layers.Layer, path: str, theirs: tuple[int, ...], shape: tuple[int, ...]) -> str | None:
+    """Returns what makes an array of shape `theirs` fill the weight `path` of `layer`, of `shape`; None for nothing."""
+    if theirs == shape:
+        return "loaded"
+    if len(theirs) == len(shape) == 3 and theirs[2] == shape[2] and min(theirs) > 0:
+        table = isinstance(layer, PositionEmbedding)
+        window = isinstance(layer, RelativePositionBias) and theirs[0] % 2 == theirs[1] % 2 == 1
+        if table or window:
+            return f"resized {_by(theirs[:2])} to {_by(shape[:2])}"
+    if path.startswith("embed/") and path.endswith("/kernel") and _differ_in_channels(theirs, shape):
+        return f"adapted {theirs[2]} to {shape[2]} channels"
     return None
+
+
+def adapt(layer: keras.layers.Layer, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns `array` made to fill a weight of `layer` of `shape`, which `adaptation` says it can."""
+    if array.shape == shape:
+        return array
+    if isinstance(layer, PositionEmbedding):
+        return ops.convert_to_numpy(resize_table(array, shape[:2]))
+    if isinstance(layer, RelativePositionBias):
+        return ops.convert_to_numpy(resize_bias(array, layer.window))
+    return adapt_channels(array, shape[2])
 
 
 def adapt_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -39,7 +46,7 @@ def adapt_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _differ_in_channels(a, b):
-    return len(a) == len(b) == 4 and a[:2] == b[:2] and a[3] == b[3]
+    return len(a) == len(b) == 4 and a[:2] == b[:2] and a[3] == b[3] and a[2] > 0
 
 
 def _by(shape):

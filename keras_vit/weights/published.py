@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_vit import registry
-from keras_vit.weights.files import CheckpointError
+from keras_vit.weights.tensors import CheckpointError
 
 
 @dataclass(frozen=True, kw_only=True)

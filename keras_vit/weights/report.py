@@ -16,11 +16,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """Every weight of a model and what loading did to it; prints as a table of all but the plainly loaded."""
+    """Every weight of a model and what loading did to it; prints as notes and a table of all but the plainly loaded."""
 
     path: str
     source: str
     rows: list[Row] = field(default_factory=list)
+    classes: int | None = None  # of the file's head; None where it has none
+    notes: tuple[str, ...] = ()  # what else was done, each a sentence
 
     def of(self, action: str) -> list[Row]:
         """Returns the rows whose action begins with `action`: loaded, resized, adapted or left."""
@@ -29,6 +31,7 @@ class Report:
     def __str__(self):
         counts = Counter(row.action.split()[0] for row in self.rows)
         head = f"{self.path} ({self.source} names): " + ", ".join(f"{n} {what}" for what, n in counts.items())
+        head = "\n".join([head, *(f"  {note}" for note in self.notes)])
         lines = [
             (row.ours, "x".join(map(str, row.shape)), row.theirs, row.action)
             for row in self.rows

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,18 +65,38 @@ TENSORFLOW = replace(FLAX, norm_leaves={})
 class Source:
     """The names of one publisher's checkpoints of a family: the first rule that matches a weight names its tensors.
 
-    Tensors of theirs that match `ignore` hold no weights (counters, index tables).
+    Tensors of theirs that match `ignore` hold no weights (counters, index tables); those that match `others` belong to
+    other tasks than classification, and a report names them. Names may begin with one of `bases`, such as "vit.", which
+    stands before a backbone within a classifier; rules don't mention it.
     """
 
     rules: tuple[Rule, ...]
     layout: Layout = TORCH
     ignore: tuple[str, ...] = (r".*num_batches_tracked",)
+    others: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
 
-    def among(self, shapes: dict[str, tuple]) -> "Source":
-        """Returns the source as it reads for a model whose weights have the `shapes` {path: shape}."""
-        makers = [(rule, getattr(rule.make, "among", None)) for rule in self.rules]
-        rules = (replace(rule, make=among(shapes)) if among else rule for rule, among in makers)
+    def among(self, shapes: dict[str, tuple], square: bool = False) -> "Source":
+        """Returns the source as it reads for a model whose weights have the `shapes` {path: shape}.
+
+        `square` says that positions of the publisher fill a square grid, even where as many fill the model's own.
+        """
+        rules = []
+        for rule in self.rules:
+            make: Any = rule.make
+            if hasattr(make, "among"):
+                make = make.among(shapes)
+            if square and hasattr(make, "square"):
+                make = replace(make, square=True)
+            rules.append(replace(rule, make=make))
         return replace(self, rules=tuple(rules))
+
+    def plain(self, names: dict[str, str]) -> dict[str, str]:
+        """Returns `names` {as read: as in the file} without the `bases` that they begin with."""
+        for base in self.bases:
+            shorter = {name.removeprefix(base): stands for name, stands in names.items()}
+            names = shorter if len(shorter) == len(names) else names  # a prefix that tells two apart is none
+        return names
 
     def candidates(self, path: str, layer: keras.layers.Layer | None) -> list[tuple[tuple[str, ...], Callable | None]]:
         """Returns each (names of tensors, what makes one of them) that may fill our weight `path` of `layer`."""
@@ -114,6 +135,9 @@ class Source:
     def ignores(self, name: str) -> bool:
         return any(re.fullmatch(pattern, name) for pattern in self.ignore)
 
+    def is_of_others(self, name: str) -> bool:
+        return any(re.fullmatch(pattern, name) for pattern in self.others)
+
     def _rest(self, rest, layer):
         start, slash, leaf = rest.rpartition("/")
         leaves = self.layout.norm_leaves if isinstance(layer, _NORMS) else self.layout.leaves
@@ -125,12 +149,24 @@ def prefix_rows(count: int) -> Callable:
     return lambda shape, table: table.reshape(-1, table.shape[-1])[:count]
 
 
-def grid_rows(skip: int) -> Callable:
-    """Returns the `make` of a rule: the grid (h, w, D) of a position table (1, skip + h * w, D).
+def grid_rows(skip: int, after: int = 0, square: bool = False) -> Callable:
+    """Returns the `make` of a rule: the grid (h, w, D) of a position table (1, skip + h * w + after, D).
 
-    A square number of cells is taken for a square grid, as published ones are; any other must fill ours.
+    Rows that fill our own grid are taken for it, any others for a square one, as published ones are. `square` is for
+    publishers to whom a square number of rows is a square grid whatever the size of images.
     """
-    return lambda shape, table: _grid(shape, table.reshape(-1, table.shape[-1])[skip:])
+    return _GridRows(skip, after, square)
+
+
+@dataclass(frozen=True)
+class _GridRows:
+    skip: int
+    after: int
+    square: bool = False
+
+    def __call__(self, shape, table):
+        rows = table.reshape(-1, table.shape[-1])
+        return _grid(shape, rows[self.skip : len(rows) - self.after], self.square)
 
 
 def rows_after(*paths: str) -> Callable:
@@ -146,22 +182,23 @@ def rows_after(*paths: str) -> Callable:
 class _RowsAfter:
     paths: tuple[str, ...]
     skip: int = 0
+    square: bool = False
 
     def among(self, shapes):
         return replace(self, skip=sum(shapes[path][0] for path in self.paths if path in shapes))
 
     def __call__(self, shape, table):
         rows = table.reshape(-1, table.shape[-1])[self.skip :]
-        return _grid(shape, rows) if len(shape) == 3 else rows[: shape[0]]
+        return _grid(shape, rows, self.square) if len(shape) == 3 else rows[: shape[0]]
 
 
-def _grid(shape, rows):
+def _grid(shape, rows, square):
     side = math.isqrt(len(rows))
-    if side * side == len(rows):
-        return rows.reshape(side, side, -1)
-    if len(rows) != math.prod(shape[:2]):
+    if len(rows) == math.prod(shape[:2]) and not (square and side * side == len(rows)):
+        return rows.reshape(*shape[:2], -1)
+    if side * side != len(rows):
         raise ValueError(f"{len(rows)} positions fill neither a square nor our grid of {shape[0]}x{shape[1]}")
-    return rows.reshape(*shape[:2], -1)
+    return rows.reshape(side, side, -1)
 
 
 def joined(shape: tuple[int, ...], *arrays: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 
 from keras_vit import bundle, keras_internals, registry
-from keras_vit.weights.files import CheckpointError
+from keras_vit.layers.images import Images
 from keras_vit.weights.sources import Source
+from keras_vit.weights.tensors import CheckpointError
 
 
 def sources_of(model: keras.Model, source: str | None = None) -> dict[str, Source]:
@@ -17,7 +18,7 @@ def sources_of(model: keras.Model, source: str | None = None) -> dict[str, Sourc
     They are those of the model's own family; for a model that doesn't say which it is those of every family, called as
     in "swin/timm". Raises CheckpointError where there are none.
     """
-    family = bundle.of(model).family
+    family = _family(model)
     if family is not None:
         known, owner = registry.family(family).sources, f"the family of {model.name}"
     else:
@@ -28,6 +29,12 @@ def sources_of(model: keras.Model, source: str | None = None) -> dict[str, Sourc
     if source is None or source not in known:
         raise CheckpointError(f"{owner} knows no source {source!r}; it knows {', '.join(known) or 'none'}")
     return {source: known[source]}
+
+
+def _family(model):
+    """Returns the family of `model`, or that of the one model of ours that it contains; None where neither is known."""
+    inside = {each.bundle.family for each in keras_internals.flat_layers(model) if isinstance(each, Images)}
+    return bundle.of(model).family or (inside.pop() if len(inside) == 1 else None)
 
 
 def families_of(names: Iterable[str]) -> list[str]:
@@ -63,6 +70,7 @@ def _search(names):
 
 def _fits(model, source, names):
     source = source.among({weight.path: tuple(weight.shape) for weight in model.weights})
+    names = set(source.plain({name: name for name in names}))
     for layer in keras_internals.flat_layers(model):
         for weight in keras_internals.own_variables(layer):
             candidates = source.candidates(weight.path, layer)

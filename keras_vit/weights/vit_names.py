@@ -82,38 +82,29 @@ _DINO = (
 )
 
 
-def hugging_face(*starts: str, dino: bool = False) -> Source:
-    """Returns the Source of transformers' names, each of which follows one of `starts`, such as "vit.".
+def hugging_face(*bases: str, dino: bool = False) -> Source:
+    """Returns the Source of transformers' names, before which one of `bases` may stand, such as "vit.".
 
     With `dino` the blocks are called as in DINOv2, whose class token has a position among the registers too.
     """
     parts = [f"{_LAYER}attention.attention.{part}." for part in ("query", "key", "value")]
-    inner = (
-        ("embed/", "embeddings.patch_embeddings.projection."),
-        *([("class_token/token", ("embeddings.cls_token", "embeddings.position_embeddings"), _ClassToken())] * dino),
-        ("class_token/token", "embeddings.cls_token"),
-        ("distillation_token/token", "embeddings.distillation_token"),
-        ("registers/token", "embeddings.register_tokens"),
-        *((path, "embeddings.position_embeddings", rows_after(*_BEFORE[:i])) for i, path in enumerate(_BEFORE[:2])),
-        ("position/table", "embeddings.position_embeddings", grid_rows(1) if dino else rows_after(*_BEFORE[:2])),
-        (r"block_(\d+)/attention/qkv/", tuple(parts), stacked),
-        (r"block_(\d+)/attention/out/", _LAYER + "attention.output.dense."),
-        *(_DINO if dino else _PLAIN),
-        ("norm/", "layernorm."),
-    )
-    outer = (
+    positions = "embeddings.position_embeddings"
+    rules = (
+        Rule("embed/", "embeddings.patch_embeddings.projection."),
+        *([Rule("class_token/token", ("embeddings.cls_token", positions), _ClassToken())] * dino),
+        Rule("class_token/token", "embeddings.cls_token"),
+        Rule("distillation_token/token", "embeddings.distillation_token"),
+        Rule("registers/token", "embeddings.register_tokens"),
+        *(Rule(path, positions, rows_after(*_BEFORE[:i])) for i, path in enumerate(_BEFORE[:2])),
+        # transformers' DINOv2 resizes a square table even where the positions of its own, oblong images are as many
+        Rule("position/table", positions, grid_rows(1, square=True) if dino else rows_after(*_BEFORE[:2])),
+        Rule(r"block_(\d+)/attention/qkv/", tuple(parts), stacked),
+        Rule(r"block_(\d+)/attention/out/", _LAYER + "attention.output.dense."),
+        *(Rule(*each) for each in (_DINO if dino else _PLAIN)),
+        Rule("norm/", "layernorm."),
         Rule("head/", "classifier."),
         Rule("head/", "cls_classifier."),
         Rule("head_dist/", "distillation_classifier."),
     )
-    # the mask token stands for patches that masked pre-training hides
-    return Source(
-        rules=(*_following(starts, inner), *outer), ignore=tuple(f"{start}embeddings.mask_token" for start in starts)
-    )
-
-
-def _following(starts, inner):
-    for ours, theirs, *make in inner:
-        names = (theirs,) if isinstance(theirs, str) else theirs
-        for start in starts:
-            yield Rule(ours, tuple(start + name for name in names), *make)
+    # the mask token stands for patches that masked pre-training hides; the pooler is a head that classifiers lack
+    return Source(rules=rules, ignore=("embeddings.mask_token",), others=(r"pooler\.dense\..*",), bases=bases)

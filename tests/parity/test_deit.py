@@ -87,5 +87,5 @@ def test_deit_equals_transformers(timm, tmp_path, distilled):  # timm: for the o
 
 
 def test_outputs_of_two_heads_other_than_known_are_refused():
-    with pytest.raises(ValueError, match=r"'mean' or 'both', not 'first'"):
+    with pytest.raises(ValueError, match=r"'mean', 'both', 'head', not 'first'"):
         build("deit-ti16-distilled", image_size=48, depth=1, distillation="first")

@@ -211,7 +211,7 @@ def test_checkpoint_of_another_model_is_refused_with_its_shapes(npz, tmp_path):
     assert (
         "block_0/mlp/fc1/kernel is (12, 24), Transformer/encoderblock_0/MlpBlock_3/Dense_0/kernel is (12, 20)" in said
     )
-    assert "another shape (9)" in said
+    assert "another shape or type (9)" in said
     vit().save_weights(tmp_path / "vit.weights.h5")
     assert "no tensor for" in refusal(keras_vit.build("lenet-5"), tmp_path / "vit.weights.h5")
 
@@ -271,7 +271,7 @@ def test_missing_file_is_named(tmp_path):
 
 def test_npz_that_holds_a_pickle_is_refused(tmp_path):
     np.savez(tmp_path / "evil.npz", cls=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(CheckpointError, match="cls is object"):
         keras_vit.load_weights(vit(), tmp_path / "evil.npz", leave=("head", "block", "embed", "pos", "norm"))
 
 
