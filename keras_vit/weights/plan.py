@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_vit.heads import HEADS
 from keras_vit.weights.adapt import adapt, adaptation
-from keras_vit.weights.prefixes import Reading
+from keras_vit.weights.prefixes import Reading, readings
 from keras_vit.weights.report import Report, Row
 from keras_vit.weights.sources import Source
 from keras_vit.weights.suggest import families_of
@@ -243,15 +243,17 @@ class Plan:
             if lines:
                 parts.append(f"  {title} ({len(lines)}):" + "".join(f"\n    {line}" for line in lines))
         if self.source is not None and len(self.missing) > len(self.filled):
-            fitting = families_of(self.names)
+            fitting = families_of([reading.names for reading in readings(self.tensors, ())])
             parts.append(f"  its names are those of: {', '.join(fitting) or 'no family that is known'}")
-        return "\n".join(parts + self._hints([path for misfits in wrong.values() for path in misfits]))
+        return "\n".join(
+            parts + self._hints({path.partition("/")[0] for misfits in wrong.values() for path in misfits})
+        )
 
-    def _hints(self, paths):
-        wrong = {path.partition("/")[0] for path in (*paths, *self.missing)} & set(HEADS)
-        if wrong == {HEADS[1]}:
+    def _hints(self, misfits):
+        lacking = {path.partition("/")[0] for path in self.missing}
+        if (lacking | misfits) & set(HEADS) == {HEADS[1]}:
             return ["  for a file of one head build the model with distillation='head'"]
-        heads = [self.names.get(name) for head in HEADS for name in self._names_of(f"{head}/kernel", 0)]
-        if wrong or not set(heads).isdisjoint(self.unused):
+        heads = {self.names.get(name) for head in HEADS for name in self._names_of(f"{head}/kernel", 0)}
+        if misfits & set(HEADS) or {*HEADS, "fc_norm"} >= lacking > set() or heads & set(self.unused):
             return ["  for a head of your own pass leave='head', and for none"]
         return []

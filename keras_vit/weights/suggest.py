@@ -1,7 +1,7 @@
 """Which families a checkpoint could be of: for a model that doesn't say its own, and for the message that none fits."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -37,15 +37,14 @@ def _family(model):
     return bundle.of(model).family or (inside.pop() if len(inside) == 1 else None)
 
 
-def families_of(names: Iterable[str]) -> list[str]:
-    """Returns the families, and of each the source, whose tensors `names` seem to be, such as ["swin (timm names)"].
+def families_of(readings: Sequence[Iterable[str]]) -> list[str]:
+    """Returns the families, and of each the source, whose tensors are called so, such as ["swin (timm names)"].
 
-    A family is one if every tensor that its small configuration would read is among `names`.
+    A family is one if every tensor that its small configuration would read is among the names of one of `readings`.
     """
-    names = set(names)
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():  # see models.py for why a thread
         warnings.simplefilter("ignore")
-        return thread.submit(_search, names).result()
+        return thread.submit(_search, readings).result()
 
 
 def _families():
@@ -56,14 +55,16 @@ def _families():
             continue  # a broken plug-in has its own message, when it is asked for
 
 
-def _search(names):
+def _search(readings):
     found = []
     for family in _families():
         if not family.sources:
             continue
         with keras.StatelessScope(initialize_variables=False):
             model = family.make(family.small or next(iter(family.variants.values())))
-            fitting = [key for key, source in family.sources.items() if _fits(model, source, names)]
+            fitting = [
+                key for key, source in family.sources.items() if any(_fits(model, source, names) for names in readings)
+            ]
         found += [f"{family.name} ({key} names)" for key in fitting]
     return found
 
