@@ -1,6 +1,7 @@
 """The network of a training as its options ask for it, whatever the task."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from keras_vit.layers import pair
 from keras_vit.tasks import transfer
 from keras_vit.training.options import Options
 from keras_vit.training.task import Learner
+
+SHOWN = 5  # names of classes in a warning
 
 
 def network_of(options: Options, source: data.Source, **needed: Any) -> keras.Model:
@@ -28,6 +31,7 @@ def network_of(options: Options, source: data.Source, **needed: Any) -> keras.Mo
     elif options.data.image_size is not None:
         wanted["image_size"] = options.data.image_size
     model = models.build(options.model.name, weights=options.model.weights, **wanted)
+    _tell_other_labels(model, options, source)
     if None in model.input_shape[1:] and options.data.test_size is None:
         raise ValueError(f"{options.model.name} takes images of any size; give image_size")
     if options.model.lora is not None:
@@ -35,6 +39,19 @@ def network_of(options: Options, source: data.Source, **needed: Any) -> keras.Mo
     if options.model.freeze is not None:
         transfer.freeze(model, options.model.freeze)
     return model
+
+
+def _tell_other_labels(model, options, source):
+    """Warns where the head that `model` began with tells as many classes apart as `source` has, but other ones."""
+    labels = bundle.of(model).labels
+    if labels and "label" in source.targets and labels != tuple(source.labels):
+        logging.getLogger("keras_vit").warning(
+            "the head of %s was trained to tell %s apart and goes on with %s, the classes of %s, in that order",
+            options.model.weights,
+            ", ".join(map(repr, labels[:SHOWN])),
+            ", ".join(map(repr, source.labels[:SHOWN])),
+            source.name,
+        )
 
 
 def learner_of(network: keras.Model, options: Options, kept: Callable[[], keras.Model] | None = None) -> Learner:

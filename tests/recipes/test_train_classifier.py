@@ -261,11 +261,11 @@ def test_a_run_goes_on_with_its_own_images_alone(tmp_path):
     assert len(train(options).rows) == 2
 
 
-def test_weights_of_other_classes_are_refused_before_anything_is_written(base, tmp_path):
-    sevenfold = keras_vit.build(base.model.name, image_size=base.data.image_size, classes=7, channels=1, **CHANCE)
-    sevenfold.save_weights(tmp_path / "seven.weights.h5")
-    options = base.replace(weights=str(tmp_path / "seven.weights.h5"), output=str(tmp_path / "run"))
-    with pytest.raises(ValueError, match="head"):
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(base, tmp_path):
+    wider = keras_vit.build(base.model.name, image_size=base.data.image_size, channels=1, **CHANCE | {"mlp_dim": 7})
+    wider.save_weights(tmp_path / "wider.weights.h5")
+    options = base.replace(weights=str(tmp_path / "wider.weights.h5"), output=str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="mlp/fc1"):
         train(options)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         train(options.replace(weights="nowhere.safetensors"))
