@@ -2,6 +2,7 @@
 
 What stands there about a file (licence, preprocessing) is what its publisher's configuration says. `top1` is the
 accuracy on ImageNet-1k's validation images in percent, at `top1_size` pixels, from timm's results-imagenet.csv.
+A table may have the columns `revision`, the commit that is fetched, and `sha256`, the hash that its file must have.
 """
 
 import csv
@@ -33,7 +34,8 @@ class Published:
     crop: float  # share of the image's tighter side that was kept
     top1: float | None = None  # percent
     top1_size: int | None = None  # pixels
-    revision: str = "main"
+    revision: str = "main"  # or the commit that is meant, which nobody can change afterwards
+    sha256: str | None = None  # of the file
 
     @property
     def preprocessing(self) -> dict:
@@ -74,20 +76,27 @@ def fetch(checkpoint: Published) -> str:
         ) from error
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
         raise CheckpointError(f"{where} can't be downloaded: {_first_line(error)}") from error
-    _check(Path(path), where)
+    _check(Path(path), where, checkpoint)
     return path
 
 
-def _check(path, where):
-    """Compares the file with its SHA-256, by which the hub's cache calls it."""
+def _check(path, where, checkpoint):
+    """Compares the file with its SHA-256, by which the hub's cache calls it, and with the one that the table holds."""
     stored = path.resolve()
-    if not re.fullmatch("[0-9a-f]{64}", stored.name):
-        return  # a small file, which the hub names by its place in the repository's history
+    named = stored.name if re.fullmatch("[0-9a-f]{64}", stored.name) else None  # a small file has another kind of name
+    if named is None and checkpoint.sha256 is None:
+        return
     with open(stored, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != stored.name:
+    if named is not None and found != named:
         stored.unlink()
-        raise CheckpointError(f"{where} came damaged (SHA-256 {found[:12]}…, not {stored.name[:12]}…); try again")
+        raise CheckpointError(f"{where} came damaged (SHA-256 {found[:12]}…, not {named[:12]}…); try again")
+    if checkpoint.sha256 is not None and found != checkpoint.sha256:
+        stored.unlink()
+        raise CheckpointError(
+            f"{where} at {checkpoint.revision!r} is not the file that the table of {checkpoint.tag} means "
+            f"(SHA-256 {found[:12]}…, not {checkpoint.sha256[:12]}…)"
+        )
 
 
 def _first_line(error):
@@ -107,4 +116,6 @@ def _parse(row):
         crop=float(row["crop"]),
         top1=float(row["top1"]) if row["top1"] else None,
         top1_size=int(row["top1_size"]) if row["top1_size"] else None,
+        revision=row.get("revision") or "main",
+        sha256=row.get("sha256") or None,
     )

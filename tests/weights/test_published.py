@@ -1,5 +1,6 @@
 """Published checkpoints load by tag from a hub that may be slow, wrong or away; a local server stands in."""
 
+import csv
 import dataclasses
 import hashlib
 import http.server
@@ -8,16 +9,19 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from safetensors.numpy import save
 
-import keras_vit
+import keras_vit.zoo
 from keras_vit import Classify, Options, bundle, data
 from keras_vit.data import Preprocessing
 from keras_vit.tasks.network import learner_of
-from keras_vit.weights import CheckpointError, published
+from keras_vit.weights import CheckpointError, fetch, published
+from keras_vit.weights.published import _parse
 from keras_vit.weights.sources import TORCH
 
 HIDDEN = 100_000  # makes a file of 20 MB: the hub's client writes, and so resumes, by 10 MB
@@ -48,7 +52,7 @@ class Hub(http.server.ThreadingHTTPServer):
 
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.behave, self.asked = content, "well", []
+        self.content, self.behave, self.asked, self.file = content, "well", [], FILE
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -64,9 +68,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, body):
         hub = self.server
-        if self.path == FILE:
+        if self.path == hub.file:
             hub.asked.append((self.command, self.headers.get("Range")))
-        if self.path != FILE or hub.behave == "missing":
+        if self.path != hub.file or hub.behave == "missing":
             self.send_response(404)
             self.send_header("X-Error-Code", "RepoNotFound")
             self.send_header("Content-Length", "0")
@@ -76,7 +80,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         sent = hub.content[start:]
         self.send_response(206 if start else 200)
         self.send_header("ETag", f'"{hashlib.sha256(hub.content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", "0" * 40)
+        named = hub.file.split("/")[-2]
+        self.send_header("X-Repo-Commit", named if len(named) == 40 else "0" * 40)
         self.send_header("Content-Length", str(len(sent)))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(hub.content) - 1}/{len(hub.content)}")
@@ -149,6 +154,37 @@ def test_garbage_is_noticed_by_its_checksum_and_not_kept(tmp_path, hub):
     assert "came damaged (SHA-256" in said and "try again" in said
     hub.behave = "well"
     assert len(build(tmp_path, hub, GOOD)[0]) == 64
+
+
+PINNED = "b" * 40
+
+
+def test_checkpoint_comes_at_its_revision_and_with_its_hash(tmp_path, monkeypatch):
+    hub = Hub(b"small, for nothing reads it")
+    hub.file = FILE.replace("/main/", f"/{PINNED}/")
+    url = f"http://127.0.0.1:{hub.server_port}"
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    row = dataclasses.replace(published("vit-ti16")[TAG], revision=PINNED)
+    right, wrong = hashlib.sha256(hub.content).hexdigest(), "0" * 64
+    assert Path(fetch(dataclasses.replace(row, sha256=right))).read_bytes() == hub.content
+    with pytest.raises(CheckpointError, match=f"at '{PINNED}' is not the file that the table of {TAG} means .SHA-256"):
+        fetch(dataclasses.replace(row, sha256=wrong))
+    asked = len(hub.asked)
+    assert Path(fetch(row)).read_bytes() == hub.content
+    assert len(hub.asked) > asked  # what is not the file meant was not kept
+    hub.shutdown()
+
+
+def test_table_may_hold_revisions_and_hashes():
+    rows = published("vit-ti16")
+    assert {row.revision for row in rows.values()} == {"main"}
+    for columns, expected in (({}, ("main", None)), ({"revision": PINNED, "sha256": "c" * 64}, (PINNED, "c" * 64))):
+        with open(Path(keras_vit.zoo.__path__[0]) / "vit.csv", newline="") as file:
+            row = _parse(next(csv.DictReader(file)) | columns)
+        assert (row.revision, row.sha256) == expected
 
 
 def test_absent_hub_is_answered_with_a_sentence(tmp_path):
@@ -235,10 +271,6 @@ def test_table_of_checkpoints_names_models_sources_and_licences(family):
 
 
 def test_every_row_of_the_tables_belongs_to_a_variant():
-    import csv
-    from pathlib import Path
-
-    import keras_vit.zoo
     from keras_vit import registry
 
     for path in Path(keras_vit.zoo.__path__[0]).glob("*.csv"):
