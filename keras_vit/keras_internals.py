@@ -4,6 +4,7 @@ Beside each stands the public API that we would use instead if Keras had it. tes
 for each, so that a release that renames one fails there, and says so.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,31 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     Wish: `keras.Layer.own_variables`.
     """
     return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def learned_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the variables that `layer` itself made to be trained, frozen or not: a norm's scale, not its statistics.
+
+    Wish: that `keras.Variable` tells what is frozen from what isn't trained by nature.
+    """
+    return list(layer._trainable_variables)
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the layers within `layer`, without those within them.
+
+    Wish: `keras.Layer.layers`.
+    """
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def keeps_arguments(get_config: Callable[..., dict]) -> Callable[..., dict]:
+    """Lets a layer extend `get_config` and keep the plain arguments that Keras records of layers without one.
+
+    Keras tells a get_config of its own from that of a layer by a mark, which this passes on.
+    Wish: `keras.Layer.arguments`.
+    """
+    return functools.wraps(keras.layers.Layer.get_config)(get_config)
 
 
 def stored_kernel(dense: keras.layers.Dense) -> keras.Variable:

@@ -146,3 +146,37 @@ def test_moments_and_places_of_variables_still_follow_the_order_of_building():
         assert keras_internals.variable_index(optimizer, weight) == i
         np.testing.assert_allclose(first, np.full(weight.shape, 0.5 * (i + 2)))
         np.testing.assert_allclose(second, np.full(weight.shape, 0.25 * (i + 2) ** 2))
+
+
+def test_frozen_variables_are_still_apart_from_those_that_are_not_trained_by_nature():
+    norm = keras.layers.BatchNormalization(name="norm")
+    norm.build((None, 5))
+    norm.trainable = False
+    names = [variable.name for variable in keras_internals.learned_variables(norm)]
+    assert names == ["gamma", "beta"], (
+        f"Layer._trainable_variables holds {names}; mend keras_internals.learned_variables"
+    )
+
+
+def test_sublayers_are_still_those_of_one_level():
+    block = layers.TransformerBlock(3, 11, name="block")
+    block.build((None, 7, 15))
+    names = {layer.name for layer in keras_internals.sublayers(block)}
+    assert {"norm1", "attention", "mlp"} <= names and "qkv" not in names, (
+        f"Layer._flatten_layers(recursive=False) lists {names}; mend keras_internals.sublayers"
+    )
+
+
+def test_arguments_are_still_recorded_under_a_marked_get_config():
+    class Own(keras.layers.Layer):
+        def __init__(self, size, **kwargs):
+            super().__init__(**kwargs)
+
+        @keras_internals.keeps_arguments
+        def get_config(self):
+            return {**super().get_config(), "more": 1}
+
+    config = Own(7, name="own").get_config()
+    assert (config["size"], config["more"], config["name"], config["trainable"]) == (7, 1, "own", True), (
+        "Keras tells its own get_config by another mark now; mend keras_internals.keeps_arguments"
+    )

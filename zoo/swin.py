@@ -87,7 +87,7 @@ HUGGINGFACE = Source(
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class PatchMerging(keras.layers.Layer):
+class PatchMerging(layers.Recorded):
     """Makes each 2 x 2 cells of a map, normalised, one of `width`: (B, h, w, D) to (B, h / 2, w / 2, width).
 
     A map of odd sides is padded with zeros at the bottom and right first.

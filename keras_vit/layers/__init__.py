@@ -14,6 +14,7 @@ from keras_vit.layers.mlp import Mlp  # noqa: E402
 from keras_vit.layers.padding import pad_to_multiple  # noqa: E402
 from keras_vit.layers.patch import PatchEmbed  # noqa: E402
 from keras_vit.layers.position import PositionEmbedding  # noqa: E402
+from keras_vit.layers.recorded import Recorded  # noqa: E402
 from keras_vit.layers.relative import RelativePositionBias  # noqa: E402
 from keras_vit.layers.residual import DropPath, LayerScale  # noqa: E402
 from keras_vit.layers.rotary import RotaryPosition  # noqa: E402
@@ -33,6 +34,7 @@ __all__ = [
     "MultiHeadAttention",
     "PatchEmbed",
     "PositionEmbedding",
+    "Recorded",
     "RelativePositionBias",
     "ResidualBlock",
     "RotaryPosition",

@@ -5,10 +5,12 @@ from typing import Any
 
 import keras
 
+from keras_vit.layers.recorded import Recorded
+
 _RENAMED = {"hidden": "mlp_dim", "token_hidden": "token_mlp_dim"}  # arguments in files of before 1.0
 
 
-class Tappable(keras.layers.Layer):
+class Tappable(Recorded):
     """The base of layers whose `call` takes `intermediates`, names of tensors on the way to the output.
 
     A subclass lists in `intermediates` the names that it knows, and ends its `call` with `select`: with

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.recorded import Recorded
+
 
 @keras.saving.register_keras_serializable("keras_vit")
 class LayerScale(keras.layers.Layer):
@@ -25,7 +27,7 @@ class LayerScale(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_vit")
-class DropPath(keras.layers.Layer):
+class DropPath(Recorded):
     """In training, sets a residual branch to zero for a share `rate` of the samples, and divides the rest by 1 - rate.
 
     Stochastic depth, Huang et al. 2016 (arXiv 1603.09382). (B, ...) to (B, ...).

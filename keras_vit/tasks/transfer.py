@@ -6,6 +6,7 @@ from keras import ops
 from keras_vit import keras_internals
 from keras_vit.heads import HEADS
 from keras_vit.layers import MultiHeadAttention
+from keras_vit.layers.recorded import adapt, plain
 from keras_vit.training.optim.layer_decay import depths
 
 
@@ -33,8 +34,8 @@ def add_lora(model: keras.Model, rank: int, alpha: float | None = None) -> None:
 
     Low-rank adaptation, Hu et al. 2021 (arXiv 2106.09685): the kernels of "qkv" and "out" become
     W + alpha / rank * A B, where B begins at 0, so that the model computes what it did; `alpha` is `rank` unless
-    given. Call it before the optimizer is made. Files that Keras saves of the model hold the sum. Raises ValueError
-    for a model without attention.
+    given. Call it before the optimizer is made. Files that Keras saves of the model hold the sum, and new matrices that
+    add nothing to it. Raises ValueError for a model without attention.
     """
     if not isinstance(rank, int) or rank < 1:
         raise ValueError(f"rank={rank!r}; a low-rank adaptation has a rank of at least 1")
@@ -43,13 +44,11 @@ def add_lora(model: keras.Model, rank: int, alpha: float | None = None) -> None:
         raise ValueError(f"{model.name} has no attention to adapt; freeze(model, until='head') trains its head alone")
     if has_lora(model):
         raise ValueError(f"{model.name} has low-rank matrices already; merge_lora adds them to its kernels")
-    heads = [layer for layer in model.layers if layer.name in HEADS]
-    kept = {id(variable) for layer in heads for variable in layer.trainable_variables}
-    for variable in model.trainable_variables:
-        if id(variable) not in kept:
-            variable.trainable = False
+    for layer in model.layers:
+        if layer.name not in HEADS:
+            _freeze_all_but(layer, projections)
     for dense in projections:
-        dense.enable_lora(rank, lora_alpha=alpha)
+        adapt(dense, rank, alpha)
 
 
 def has_lora(model: keras.Model) -> bool:
@@ -64,16 +63,32 @@ def merge_lora(model: keras.Model) -> keras.Model:
     """
     added = {}
     for dense in filter(lambda dense: dense.lora_enabled, _projections(model)):
+        if dense.quantization_mode is not None:
+            raise ValueError(
+                f"{dense.path} of {model.name} is quantised to {dense.quantization_mode}, and low-rank matrices are "
+                "added to float kernels alone; merge before model.quantize"
+            )
         delta = ops.matmul(dense.lora_kernel_a.value, dense.lora_kernel_b.value)
         added[keras_internals.stored_kernel(dense).path] = dense.lora_alpha / dense.lora_rank * delta
     if not added:
         raise ValueError(f"{model.name} has no low-rank matrices to merge; add_lora adds them")
     # without the optimizer, which knows only what it trains
-    plain = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name))
+    merged = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name), clone_function=plain)
     values = {weight.path: weight.value for weight in model.weights}
-    for weight in plain.weights:
+    for weight in merged.weights:
         weight.assign(values[weight.path] + added.get(weight.path, 0))
-    return plain
+    return merged
+
+
+def _freeze_all_but(layer, kept):
+    """Freezes `layer` without the layers `kept` within it, of which the kernels alone may learn."""
+    if not any(each is other for each in kept for other in (layer, *keras_internals.flat_layers(layer))):
+        layer.trainable = False
+        return
+    for variable in keras_internals.learned_variables(layer):
+        variable.trainable = False
+    for part in keras_internals.sublayers(layer):
+        _freeze_all_but(part, kept)
 
 
 def _projections(model):

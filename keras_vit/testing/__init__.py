@@ -1,7 +1,8 @@
 """The contracts of families and of tasks: our own suite runs them over ours, a plug-in's author over theirs."""
 
 from keras_vit.backend import load
-from keras_vit.testing.families import CHECKS, check_family, randomise, small
+from keras_vit.testing.families import CHECKS, check_family
+from keras_vit.testing.models import randomise, small
 
 __all__ = ["CHECKS", "check_family", "check_task", "randomise", "small"]
 

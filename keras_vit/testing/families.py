@@ -4,18 +4,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from keras_vit import bundle, discovery, keras_internals, registry
-from keras_vit.models import count_parameters, make
+from keras_vit.models import count_parameters
+from keras_vit.testing.models import CLASSES, randomise, size_of, small, small_config
 from keras_vit.weights import load_weights
-
-CLASSES = 7
 
 
 def check_family(name: str, parameters: dict[str, int] | None = None) -> None:
@@ -28,27 +25,6 @@ def check_family(name: str, parameters: dict[str, int] | None = None) -> None:
     for model, expected in (parameters or {}).items():
         found = count_parameters(model)
         assert found == expected, f"{model} has {found:,} trainable weights, not {expected:,}"
-
-
-def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Moves every weight of `model` away from its initial value, so that no zero hides a fault."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        if weight.path.endswith("variance"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        else:
-            weight.assign(np.asarray(weight) + rng.normal(0, 0.1, weight.shape))
-    return model
-
-
-def small(name: str, **overrides: Any) -> keras.Model:
-    """Returns the small model of the family called `name`, with random weights."""
-    found, config = _small(name)
-    known = {field.name for field in fields(config)}
-    for needed in ("image_size", "channels", "classes"):
-        assert needed in known, f"the configuration of {name} lacks the field {needed!r}"
-    first = registry.join(name, next(iter(found.variants)))
-    return randomise(make(first, found, replace(config, **{"classes": CLASSES, **overrides})))
 
 
 def check_variants(name: str) -> None:
@@ -84,8 +60,8 @@ def check_names(name: str) -> None:
 
 def check_sizes(name: str) -> None:
     """The same weights run at twice the size and on an image that is no square; size None takes them all."""
-    _, config = _small(name)
-    height, width = _size(config)
+    _, config = small_config(name)
+    height, width = size_of(config)
     if not _any_size(config):
         try:
             small(name, image_size=None)
@@ -141,6 +117,18 @@ def check_saving(name: str) -> None:
             _close(_call(model, images), expected, 1e-5, "the loaded model differs")
 
 
+def check_freezing(name: str) -> None:
+    """What is frozen of a model, the layers within its layers too, is frozen in its clone."""
+    model = small(name)
+    for layer in _layers(model)[::3]:
+        layer.trainable = False
+    clone = keras.models.clone_model(model)
+    for every in (_layers, lambda each: each.weights):
+        both = zip(every(model), every(clone), strict=True)
+        differing = [one.path or one.name for one, other in both if one.trainable != other.trainable]
+        assert not differing, f"a clone freezes others: {differing}; layers of layers are keras_vit.layers.Recorded"
+
+
 def check_fresh_process(name: str) -> None:
     """A saved model loads in a process that has only imported keras and keras_vit, and is exported there as it was.
 
@@ -152,7 +140,7 @@ def check_fresh_process(name: str) -> None:
         return
     by_hand = f", {module}" if name not in discovery.installed() else ""
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
-    size = _size(_small(name)[1])
+    size = size_of(small_config(name)[1])
     model = small(name, channels=3)
     bundle.update(model, preprocessing={"image_size": size, "channels": 3, "mean": mean, "std": std}, labels="abcdefg")
     images = _images(2, (*size, 3))
@@ -210,8 +198,8 @@ def check_export(name: str) -> None:
     """
     if keras.backend.backend() != "tensorflow":
         return
-    _, config = _small(name)
-    size = _size(config)
+    _, config = small_config(name)
+    size = size_of(config)
     _check_served(small(name, channels=3), size, [size])
     if _any_size(config):
         _check_served(small(name, image_size=None, channels=3), size, [size, (size[0], 2 * size[1])])
@@ -258,6 +246,7 @@ CHECKS = (
     check_channels,
     check_precision,
     check_saving,
+    check_freezing,
     check_fresh_process,
     check_weights,
     check_gradients,
@@ -265,18 +254,12 @@ CHECKS = (
 )
 
 
-def _small(name):
-    found = registry.family(name)
-    return found, found.small or next(iter(found.variants.values()))
+def _layers(model):
+    return [each for each in keras_internals.flat_layers(model) if not isinstance(each, keras.layers.InputLayer)]
 
 
 def _any_size(config):
     return getattr(config, "any_size", True)
-
-
-def _size(config):
-    size = config.image_size
-    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def _images(count, shape):
