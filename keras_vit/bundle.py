@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from keras_vit import keras_internals
+from keras_vit.labels import names_of
 from keras_vit.layers.images import Bundle, Images
 
 
@@ -31,7 +32,8 @@ def of_file(path: str | os.PathLike) -> Bundle:
             model = json.loads(archive.read("config.json"))
         for layer in model["config"].get("layers", ()):
             if layer.get("registered_name") == keras.saving.get_registered_name(Images):
-                return Bundle(**{field.name: layer["config"][field.name] for field in dataclasses.fields(Bundle)})
+                names = {field.name for field in dataclasses.fields(Bundle)}
+                return Bundle(**{name: value for name, value in layer["config"].items() if name in names})
     return Bundle()
 
 
@@ -43,8 +45,9 @@ def carries(model: keras.Model) -> bool:
 def update(model: keras.Model, **changes: Any) -> None:
     """Changes the fields of `model`'s Bundle that are given, such as labels=["ant", "bee"].
 
-    Models that share the layers of `model`, its sub-models and new heads, share its Bundle; clones and saved files have
-    their own. Raises ValueError for a model that can't carry one.
+    `labels` may be all that keras_vit.labels.names_of takes, a dict or a text file too; `activation` "sigmoid" says
+    that an image may be of several classes. Models that share the layers of `model`, its sub-models and new heads,
+    share its Bundle; clones and saved files have their own. Raises ValueError for a model that can't carry one.
     """
     layer = _carrier(model)
     if layer is None:
@@ -52,6 +55,11 @@ def update(model: keras.Model, **changes: Any) -> None:
             f"{model.name} has nothing to keep {', '.join(changes)} in: its graph doesn't begin with "
             "keras_vit.layers.image_input; pass them where they are asked for"
         )
+    known = [field.name for field in dataclasses.fields(Bundle)]
+    if unknown := sorted(changes.keys() - set(known)):
+        raise ValueError(f"{unknown[0]!r} is nothing that travels with a model; that is {', '.join(known)}")
+    if "labels" in changes:
+        changes["labels"] = names_of(() if changes["labels"] is None else changes["labels"])
     layer.bundle = dataclasses.replace(layer.bundle, **changes)
 
 

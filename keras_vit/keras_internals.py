@@ -60,13 +60,23 @@ def stored_kernel(dense: keras.layers.Dense) -> keras.Variable:
     return dense._kernel
 
 
+def functional(model: Any) -> Any:
+    """Returns the functional model that `model` is, or has within it as a Sequential; None for anything else.
+
+    Wish: `keras.Sequential.functional`.
+    """
+    graph = getattr(model, "_functional", model)
+    return graph if isinstance(model, keras.Model) and hasattr(graph, "_nodes_by_depth") else None
+
+
 def graph_nodes(model: keras.Model) -> list[Any]:
     """Returns the calls of layers and operations that `model` is made of, in an order in which they can run.
 
     Each has the layer or operation as `operation`, its `arguments`, `input_tensors` and `outputs`, and `is_input`.
     Wish: `keras.Model.nodes`.
     """
-    return [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
+    nodes = functional(model)._nodes_by_depth
+    return [node for depth in sorted(nodes, reverse=True) for node in nodes[depth]]
 
 
 def call_node(model: keras.Model, layer: keras.layers.Layer) -> Any:
@@ -77,12 +87,17 @@ def call_node(model: keras.Model, layer: keras.layers.Layer) -> Any:
     return next(node for node in graph_nodes(model) if node.operation is layer)
 
 
-def producer(model: keras.Model, tensor: keras.KerasTensor) -> Any:
-    """Returns the layer or operation of `model` that `tensor`, one of its graph, is an output of.
+def producing_node(model: keras.Model, tensor: keras.KerasTensor) -> Any:
+    """Returns the one of `graph_nodes` that `tensor`, one of the graph of `model`, is an output of.
 
-    Wish: `keras.Model.producer(tensor)`.
+    Wish: `keras.Model.node_of(tensor)`.
     """
-    return next(node.operation for node in graph_nodes(model) if any(each is tensor for each in node.outputs))
+    return next(node for node in graph_nodes(model) if any(each is tensor for each in node.outputs))
+
+
+def producer(model: keras.Model, tensor: keras.KerasTensor) -> Any:
+    """Returns the layer or operation of `model` that `tensor`, one of its graph, is an output of."""
+    return producing_node(model, tensor).operation
 
 
 def walk(model: keras.Model, inputs: Any, call: Callable[..., Any]) -> Any:
@@ -91,13 +106,13 @@ def walk(model: keras.Model, inputs: Any, call: Callable[..., Any]) -> Any:
     `node` is one of `graph_nodes`; a `call` that changes nothing returns node.operation(*args, **kwargs).
     Wish: `keras.Function(..., call=)`, or hooks of layers.
     """
-    values = dict(zip(map(id, model.inputs), keras.tree.flatten(inputs), strict=True))
+    values = dict(zip(map(id, functional(model).inputs), keras.tree.flatten(inputs), strict=True))
     for node in graph_nodes(model):
         if not node.is_input:
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(call(node, *args, **kwargs))
             values.update(zip(map(id, node.outputs), outputs, strict=True))
-    return keras.tree.map_structure(lambda symbol: values[id(symbol)], model.output)
+    return keras.tree.map_structure(lambda symbol: values[id(symbol)], functional(model).output)
 
 
 def called_on(model: keras.Model, layer: keras.layers.Layer) -> list[keras.KerasTensor]:
@@ -105,8 +120,7 @@ def called_on(model: keras.Model, layer: keras.layers.Layer) -> list[keras.Keras
 
     Wish: `keras.Model.node_of(layer)`, of a Sequential too.
     """
-    graph = getattr(model, "_functional", model)  # of a Sequential
-    nodes = graph_nodes(graph) if hasattr(graph, "_nodes_by_depth") else []
+    nodes = graph_nodes(model) if functional(model) is not None else []
     return [tensor for node in nodes if node.operation is layer for tensor in node.input_tensors]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_vit import backend, bundle, registry
+from keras_vit.graphs import flat
 from keras_vit.weights import CheckpointError, Report, fetch, published, start_from
 
 
@@ -34,14 +35,14 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
     WEIGHTS, as in "vit-b16:augreg_in21k_ft_in1k", is the tag of a published checkpoint, which the hub's cache keeps, or
     a path. The model is built for images of `shape` (B, H, W, C) where that is given, else as it was published. Raises
     ValueError for a name alone: what a network looks at before training means nothing, and is to be asked for by giving
-    a built one.
+    a built one. A model that holds models as layers comes as one graph of all their layers (keras_vit.graphs).
     """
     if not isinstance(model, str):
-        return model
+        return flat(model)
     path = Path(model)
     for file in (path, path / "best.keras"):
         if file.suffix == ".keras" and file.exists():
-            return keras.saving.load_model(file)
+            return flat(keras.saving.load_model(file))
     name, _, weights = model.partition(":")
     if not weights and ("/" in model or path.suffix == ".keras"):
         raise ValueError(f"{model!r} is no folder of a finished run, and no .keras file")

@@ -42,7 +42,8 @@ def tap(model: keras.Model | str, names: str | Iterable[str]) -> keras.Model:
     A map or sequence comes as the layer gives it. "attention_3" is (B, heads, N, N), of attention within
     windows (B, windows, heads, N, N); queries, keys and values are (B, heads, N, d), or window by window
     likewise. Each block computes once, whatever is asked of it.
-    `model` may also be named with its weights, such as "vit-b16:augreg_in21k_ft_in1k".
+    `model` may also be named with its weights, such as "vit-b16:augreg_in21k_ft_in1k"; taps of a model that is a layer
+    of it are its own.
     Raises ValueError for a name that can't be tapped.
     """
     model = model_of(model)
@@ -72,6 +73,7 @@ def reduced(
     Each tensor is freed once it is reduced: the intermediates of one block alone are held at a time, and the outputs
     of the layers. What `tap` gives holds all that is asked for at once. No gradient is kept.
     """
+    model = model_of(model)
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
     graph = _graph(model, names)
@@ -102,12 +104,6 @@ def check_names(model: keras.Model, names: list[str]) -> None:
     for name in names:
         if name in known:
             continue
-        for layer in model.layers:
-            if isinstance(layer, keras.Model) and name in list_taps(layer):
-                raise ValueError(
-                    f"{name!r} lies within the model {layer.name!r}, which is one layer of {model.name}; "
-                    f"tap model.get_layer({layer.name!r})"
-                )
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"{model.name} has no tap {name!r}{hint}; it has {_summary(known)}")

@@ -10,15 +10,19 @@ from keras import ops
 
 from keras_vit import heads
 from keras_vit.analysis import flow, saliency
-from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
+from keras_vit.analysis.cells import check_batch, model_and_images
+from keras_vit.analysis.gradients import logit_gradients, logits_of, of_logits, target_of
 from keras_vit.models import model_of
 
 
-def attention(model: keras.Model | str, images: np.ndarray, method: str = "rollout", **options: Any) -> np.ndarray:
+def attention(
+    model: keras.Model | str, images: np.ndarray, method: str = "rollout", batch: int = 32, **options: Any
+) -> np.ndarray:
     """Returns how much each cell of each image counts for the model, by one of `METHODS`: (B, h, w), or by head.
 
-    `images` is (B, H, W, C) as the model takes them, `model` one, or the name of one with its weights, such as
-    "vit-b16:augreg_in21k_ft_in1k", which is built for their size. The methods and their options:
+    `images` is (B, H, W, C) as the model takes them, of which `batch` are computed at once; `model` one, or the name of
+    one with its weights, such as "vit-b16:augreg_in21k_ft_in1k", which is built for their size. The methods and their
+    options:
 
     - "raw", block=: attention in one block (a tap such as "attention_3", by default the last) of the token that
       the head reads, or where it reads the mean of all cells the mean over these: (B, heads, h, w), as it is.
@@ -37,8 +41,7 @@ def attention(model: keras.Model | str, images: np.ndarray, method: str = "rollo
     `target` is a class or one for each image, by default the one the model finds likeliest.
     Raises ValueError for a method that the model doesn't offer, saying why and which it does.
     """
-    images = np.asarray(images)
-    model = model_of(model, images.shape)
+    model, images = model_and_images(model, images)
     if method not in METHODS:
         raise ValueError(f"method is one of {', '.join(METHODS)}, not {method!r}; {model.name} offers {_offer(model)}")
     missing = NEEDS[method](model)
@@ -48,7 +51,13 @@ def attention(model: keras.Model | str, images: np.ndarray, method: str = "rollo
     for name in options:
         if name not in known:
             raise ValueError(f"{method!r} has no option {name!r}; it has {', '.join(known)}")
-    return METHODS[method](model, images, **options)
+    found, target = [], options.get("target")
+    for start in range(0, len(images), check_batch(batch)):
+        some = slice(start, start + batch)
+        if np.shape(target) == (len(images),):  # type: ignore[arg-type]  # of anything, None too
+            options["target"] = np.asarray(target)[some]
+        found.append(METHODS[method](model, images[some], **options))
+    return np.concatenate(found)
 
 
 def methods(model: keras.Model | str) -> list[str]:
@@ -107,6 +116,7 @@ def rollout(model: keras.Model, images: np.ndarray, discard: float = 0.0) -> np.
 
 def gradient(model: keras.Model, images: np.ndarray, target: int | Sequence[int] | None = None) -> np.ndarray:
     """Returns the attention that speaks for a class, followed through all blocks, (B, h, w)."""
+    model, _ = of_logits(model)
     logits = ops.convert_to_numpy(logits_of(model(images, training=False)))
     blocks = flow.attending(model, images)
     tapped = flow.tapped_matrices(model, images, blocks)
@@ -165,7 +175,13 @@ def _needs_flow(model):
 
 
 def _needs_logits(model):
-    return None if logits_of(model.output) is not None else "it has no head that tells classes"
+    if logits_of(model.output) is None:
+        return "it has no head that tells classes"
+    try:
+        of_logits(model)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _needs_both(model):

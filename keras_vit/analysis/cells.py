@@ -84,10 +84,29 @@ def model_and_images(model: keras.Model | str, images: np.ndarray) -> tuple[kera
 
 
 def check_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Returns `images` as an array; ValueError unless they are (B, H, W, C) as `model` takes them."""
+    """Returns `images` as an array of the type that `model` takes, whole numbers too.
+
+    Raises ValueError unless they are (B, H, W, C) as the model takes them, one or more, and finite.
+    """
     images = np.asarray(images)
     wanted = tuple(model.input.shape[1:])
-    fits = images.ndim == 4 and len(images) > 0
+    fits = images.ndim == 4 and images.size > 0
     if not fits or any(side not in (None, got) for side, got in zip(wanted, images.shape[1:], strict=True)):
         raise ValueError(f"{model.name} takes images {('B', *wanted)}, not {images.shape}")
-    return images
+    if images.dtype.kind not in "buif":
+        raise ValueError(f"{model.name} takes images of numbers, not of {images.dtype}")
+    finite = np.isfinite(images).all(axis=(1, 2, 3))
+    if not finite.all():
+        broken = np.flatnonzero(~finite)
+        raise ValueError(
+            f"{len(broken)} of {len(images)} images hold NaN or infinity, such as number {broken[0]}; look at how they "
+            "were prepared"
+        )
+    return images.astype(model.input.dtype, copy=False)
+
+
+def check_batch(batch: int) -> int:
+    """Returns `batch`; ValueError unless it is a number of images."""
+    if not hasattr(batch, "__index__") or isinstance(batch, bool) or batch < 1:
+        raise ValueError(f"batch is how many images are computed at once, at least 1, not {batch!r}")
+    return int(batch)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.analysis.cells import layers_before_head
+from keras_vit.analysis.cells import check_batch, check_images, layers_before_head
 from keras_vit.analysis.similarity import Similarity
 from keras_vit.analysis.watching import watched
 from keras_vit.models import model_of
@@ -136,9 +136,10 @@ def compare(
     No more than the outputs of the layers of one model and the parts of one of its blocks exist at once.
     Raises ValueError where the models don't see the same images, and where repeats see the same minibatches.
     """
-    shape = getattr(images, "shape", None) if second_images is None else None
+    shape, batch = getattr(images, "shape", None) if second_images is None else None, check_batch(batch)
     built = {each: model_of(each, shape) for each in (first, second)}  # one for the same name
     first, second = built[first], built[second]
+    images = check_images(first, images) if hasattr(images, "shape") else images
     names = [
         layers_before_head(model) if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
         for model, chosen in zip((first, second), layers, strict=True)
@@ -167,7 +168,7 @@ def compare(
 def _grams(cka, model, names):
     """Returns a function from images to the Gram matrix of each tap, made as soon as the model has computed it."""
     run = reduced(model, names, lambda name, x: cka.gram(ops.convert_to_numpy(ops.cast(x, "float32"))))
-    return lambda images: list(run(images).values())
+    return lambda images: list(run(check_images(model, images)).values())
 
 
 def _orders(images, second_images, batch, repeats, seed):

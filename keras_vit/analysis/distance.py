@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_vit.analysis import flow
 from keras_vit.analysis.attention import needs_distributions
-from keras_vit.analysis.cells import model_and_images
+from keras_vit.analysis.cells import check_batch, model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node
 from keras_vit.layers import PatchEmbed
@@ -24,7 +24,7 @@ def attention_distance(
     heads that park their attention there near 0; with `renormalize` the rest is made to sum to 1 first.
     Raises ValueError for a model without attention, and for talking heads, whose rows are no shares.
     """
-    model, images = model_and_images(model, images)
+    (model, images), batch = model_and_images(model, images), check_batch(batch)
     distances = _distances(model, images)
 
     def measure(name, matrix):

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vit import bundle
 from keras_vit.keras_internals import walk
+from keras_vit.outputs import with_logits
 
 
 def logit_gradients(
@@ -52,6 +54,16 @@ def logits_of(outputs: Any) -> Any:
     if any(len(each.shape) != 2 for each in found):
         return None
     return sum(found[1:], start=found[0]) / len(found)
+
+
+def of_logits(model: keras.Model) -> tuple[keras.Model, str]:
+    """Returns a model of which `logits_of` gives logits, and the activation that makes them probabilities.
+
+    Raises ValueError where nothing says what `model` gives.
+    """
+    if isinstance(model.output, dict):
+        return model, bundle.of(model).activation or "softmax"
+    return with_logits(model)
 
 
 def target_of(logits: np.ndarray, target: int | Sequence[int] | np.ndarray | None) -> np.ndarray:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.analysis.cells import cells_of, last_block, model_and_images
+from keras_vit.analysis.cells import cells_of, check_batch, last_block, model_and_images
 from keras_vit.analysis.cka import MinibatchCKA
 from keras_vit.analysis.watching import watched
 from keras_vit.taps import check_names, tap
@@ -40,7 +40,7 @@ def localisation(
     C) are taken in minibatches of `batch`, at least 4, and a smaller last one is left out, as in `compare`.
     Raises ValueError where the layer has one place only, and for too few images.
     """
-    model, images = model_and_images(model, np.asarray(images, "float32"))
+    (model, images), batch = model_and_images(model, images), check_batch(batch)
     name = last_block(model) if name is None else name
     check_names(model, [name])
     tapped, size = tap(model, name), min(batch, len(images))

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit import backend
-from keras_vit.analysis.cells import cells_of, check_images, layers_before_head
+from keras_vit.analysis.cells import cells_of, check_batch, check_images, layers_before_head
 from keras_vit.analysis.watching import watched
 from keras_vit.models import model_of
 from keras_vit.taps import reduced
@@ -40,6 +40,7 @@ def probe(
     if pool not in POOLS:
         raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
     model = model_of(model, getattr(train[0], "shape", None) if isinstance(train, tuple) else None)
+    batch = check_batch(batch)
     chosen = layers_before_head(model) if names is None else [names] if isinstance(names, str) else list(names)
     known, labels = _features(model, train, chosen, pool, batch, shots, seed)
     unknown, expected = _features(model, test, chosen, pool, batch)

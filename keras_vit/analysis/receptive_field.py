@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.analysis.cells import cells_of, model_and_images
+from keras_vit.analysis.cells import cells_of, check_batch, model_and_images
 from keras_vit.analysis.gradients import pullback
 from keras_vit.analysis.watching import watched
 from keras_vit.taps import check_names, tap
@@ -27,7 +27,7 @@ def effective_receptive_field(
     drawn without replacement, whose mean is that of all in expectation; None takes all, which is exact.
     `images` is (B, H, W, C), of which the paper takes 32. Raises ValueError for a tap that has no cells.
     """
-    model, images = model_and_images(model, np.asarray(images, "float32"))
+    (model, images), batch = model_and_images(model, images), check_batch(batch)
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
     if channels is not None and channels < 1:

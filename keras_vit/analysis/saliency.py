@@ -9,10 +9,10 @@ from keras import ops
 from keras_vit import heads
 from keras_vit.analysis import flow
 from keras_vit.analysis.cells import layers_with_cells
-from keras_vit.analysis.gradients import logit_gradients, logits_of, target_of
-from keras_vit.analysis.probabilities import softmax
+from keras_vit.analysis.gradients import logit_gradients, logits_of, of_logits, target_of
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node, producer
+from keras_vit.outputs import probabilities_of
 from keras_vit.taps import block_of
 
 
@@ -20,6 +20,7 @@ def gradcam(
     model: keras.Model, images: np.ndarray, layer: str | None = None, target: int | Sequence[int] | None = None
 ) -> np.ndarray:
     """Returns relu of the channels of a layer weighted by the mean gradients of a logit, (B, h, w)."""
+    model, _ = of_logits(model)
     name = _default(model, images) if layer is None else layer
     _check(model, images, name)
     both = keras.Model(model.input, {"values": _output(model, name), "logits": logits_of(model.output)})
@@ -52,6 +53,7 @@ def occlusion(
     `patch` is a side in pixels, by default an eighth of the image's shorter one; the patches don't overlap, and the
     last of a row or column is what is left.
     """
+    model, activation = of_logits(model)
     height, width = images.shape[1:3]
     patch = max(min(height, width) // 8, 1) if patch is None else patch
     if not isinstance(patch, int) or not 0 < patch <= max(height, width):
@@ -63,7 +65,8 @@ def occlusion(
         painted = np.array(images)
         painted[:, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch] = value
         left = np.asarray(logits_of(model.predict_on_batch(painted)))
-        falls[:, row, column] = _probability(logits, classes) - _probability(left, classes)
+        before, after = (probabilities_of(each, activation) for each in (logits, left))
+        falls[:, row, column] = np.take_along_axis(before - after, classes, axis=1)[:, 0]
     return falls
 
 
@@ -109,8 +112,3 @@ def _check(model, images, name):
 
 def _output(model, name):
     return call_node(model, model.get_layer(name)).outputs[0]
-
-
-def _probability(logits, target):
-    """Returns the probability of `target` (B, 1) as (B,)."""
-    return np.take_along_axis(softmax(logits), target, axis=1)[:, 0]

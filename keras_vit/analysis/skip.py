@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit.analysis import flow
-from keras_vit.analysis.cells import cells_of, model_and_images
+from keras_vit.analysis.cells import cells_of, check_batch, model_and_images
 from keras_vit.analysis.watching import watched
 from keras_vit.keras_internals import call_node, walk
 from keras_vit.layers import Tappable
@@ -29,7 +29,7 @@ def skip_ratio(model: keras.Model | str, images: np.ndarray, batch: int = 16) ->
     "mlp", in mixers "tokens" and "mlp", in residual networks, ConvNeXt and ConvMixer "convolution".
     Raises ValueError for a model without residual blocks.
     """
-    model, images = model_and_images(model, images)
+    (model, images), batch = model_and_images(model, images), check_batch(batch)
     blocks = {layer.name: layer for layer in model.layers if isinstance(layer, Tappable) and layer.branches}
     if not blocks:
         raise ValueError(f"{model.name} has no skip connections; take a model of residual blocks, a ViT or a ResNet")

@@ -9,6 +9,8 @@ import keras
 
 from keras_vit import registry
 
+ACTIVATIONS = ("softmax", "sigmoid")  # of classes that exclude each other, and of such that an image has several of
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bundle:
@@ -17,6 +19,7 @@ class Bundle:
     preprocessing: dict | None = None  # the arguments of keras_vit.data.Preprocessing
     labels: tuple[str, ...] = ()  # names of the classes, in order
     origin: str | None = None  # "MODEL" of the zoo, or "MODEL:TAG" where it began from a published checkpoint
+    activation: str | None = None  # from logits to probabilities, one of ACTIVATIONS; softmax where nothing is said
 
     def __post_init__(self):
         if dataclasses.is_dataclass(self.preprocessing):
@@ -25,6 +28,8 @@ class Bundle:
             numbers = {key: tuple(x) if isinstance(x, list) else x for key, x in self.preprocessing.items()}
             object.__setattr__(self, "preprocessing", numbers)
         object.__setattr__(self, "labels", tuple(map(str, self.labels)))
+        if self.activation not in (None, *ACTIVATIONS):
+            raise ValueError(f"activation is {' or '.join(map(repr, ACTIVATIONS))}, not {self.activation!r}")
 
     @property
     def family(self) -> str | None:
@@ -37,11 +42,16 @@ class Images(keras.layers.Layer):
     """Passes images on as they are, (B, h, w, C) to (B, h, w, C), and holds the Bundle of the model it begins."""
 
     def __init__(
-        self, preprocessing: dict | None = None, labels: tuple[str, ...] = (), origin: str | None = None, **kwargs: Any
+        self,
+        preprocessing: dict | None = None,
+        labels: tuple[str, ...] = (),
+        origin: str | None = None,
+        activation: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
-        self.bundle = Bundle(preprocessing=preprocessing, labels=labels, origin=origin)
+        self.bundle = Bundle(preprocessing=preprocessing, labels=labels, origin=origin, activation=activation)
 
     def call(self, images: Any) -> Any:
         return images

@@ -81,7 +81,7 @@ class Classify:
         learner = learner_of(network, options, lambda: _one_head(network))
         if self.teacher is not None:
             learner.model = self._taught(network, source, learner.preprocessing)
-        bundle.update(network, labels=source.labels)
+        bundle.update(network, labels=source.labels, activation=self.cross_entropy)
         return learner
 
     def example(

@@ -166,5 +166,6 @@ def _carry_over(model, plan, told):
         else:
             notes = (f"its {len(told.labels)} labels are not taken along: they are those of another head",)
     origin = before.origin and before.origin.partition(":")[0]  # what it began from is overwritten
-    bundle.update(model, preprocessing=told.preprocessing, labels=labels, origin=origin)
+    activation = told.activation if plan.fills(HEADS[0]) else before.activation
+    bundle.update(model, preprocessing=told.preprocessing, labels=labels, origin=origin, activation=activation)
     return notes

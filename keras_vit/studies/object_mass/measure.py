@@ -156,12 +156,8 @@ def maps_of(model: keras.Model, held_out: HeldOut) -> dict[str, np.ndarray]:
     """Returns {name: maps} of each kind, (B, h, w) or (B, heads, h, w); those of a class are of the true one."""
     found = {}
     for name, (method, options) in kinds_of(model).items():
-        parts = []
-        for first in range(0, len(held_out.labels), BATCH):
-            some = slice(first, first + BATCH)
-            target = {"target": held_out.labels[some]} if method in OF_A_CLASS else {}
-            parts.append(analysis.attention(model, held_out.images[some], method, **options, **target))
-        found[name] = np.concatenate(parts)
+        target: dict[str, Any] = {"target": held_out.labels} if method in OF_A_CLASS else {}
+        found[name] = analysis.attention(model, held_out.images, method, BATCH, **options, **target)
     return found
 
 
