@@ -20,32 +20,27 @@ BATCH = 64  # files at once
 
 
 def classify(folder, paths):
-    """Yields (path, labels, probabilities) of each file, the likeliest class first.
+    """Yields (path, labels, probabilities) of each file that is an image, the likeliest class first.
 
-    Raises ValueError naming the file that is no image, or the folder that is no such SavedModel.
+    Raises ValueError naming the folder that is no such SavedModel, and in the end the files that are no images.
     """
+    unreadable = []
     try:
-        signature = tf.saved_model.load(str(folder)).signatures["serving_bytes"]
+        model = tf.saved_model.load(str(folder))  # the signature alone keeps no weights
+        signature = model.signatures["serving_bytes"]
     except (OSError, KeyError) as error:
         raise ValueError(f"{str(folder)!r} holds no SavedModel with a signature serving_bytes: {error}") from None
     for start in range(0, len(paths), BATCH):
         some = paths[start : start + BATCH]
         encoded = [Path(path).read_bytes() for path in some]
-        try:
-            got = signature(image_bytes=tf.constant(encoded))
-        except tf.errors.InvalidArgumentError:
-            raise ValueError(f"no image: {', '.join(_unreadable(signature, some, encoded))}") from None
-        labels, probabilities = got["labels"].numpy(), got["probabilities"].numpy()
-        for path, names, shares in zip(some, labels, probabilities, strict=True):
-            yield path, [name.decode() for name in names], [float(share) for share in shares]
-
-
-def _unreadable(signature, paths, encoded):
-    for path, each in zip(paths, encoded, strict=True):
-        try:
-            signature(image_bytes=tf.constant([each]))
-        except tf.errors.InvalidArgumentError:
-            yield str(path)
+        got = {name: each.numpy() for name, each in signature(image_bytes=tf.constant(encoded)).items()}
+        for path, status, names, shares in zip(some, got["status"], got["labels"], got["probabilities"], strict=True):
+            if status == b"ok":
+                yield path, [name.decode() for name in names], [float(share) for share in shares]
+            else:
+                unreadable.append(str(path))
+    if unreadable:
+        raise ValueError(f"no image: {', '.join(unreadable)}")
 
 
 def main():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,7 @@ from PIL import Image
 
 import keras_vit
 import keras_vit.recipes
+from keras_vit import bundle
 from keras_vit.data import Preprocessing
 from keras_vit.testing import randomise, small
 
@@ -65,6 +67,7 @@ def test_client_names_the_file_that_is_no_image(served, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "error: no image: " in done.stderr and "bad.png" in done.stderr and "good.png" not in done.stderr
+    assert "good.png: " in done.stdout and "bad.png" not in done.stdout
 
 
 def test_client_names_a_folder_that_holds_no_model(tmp_path):
@@ -95,7 +98,93 @@ def test_signatures_are_named_typed_and_of_open_batch(served):
     floats, texts = (signatures[key].structured_input_signature[1] for key in ("serving_default", "serving_bytes"))
     assert floats["images"].shape.as_list() == [None, 32, 24, 3]
     assert (texts["image_bytes"].shape.as_list(), texts["image_bytes"].dtype) == ([None], tf.string)
-    assert set(signatures["serving_bytes"].structured_outputs) == {"classes", "probabilities", "labels"}
+    assert set(signatures["serving_bytes"].structured_outputs) == {"classes", "probabilities", "labels", "status"}
+
+
+def as_sent(signature, dtype="float32"):
+    """Returns a function that hands `signature` what a client sent, of any shape, as a server does."""
+    name = next(iter(signature.structured_input_signature[1]))
+    return tf.function(lambda x: signature(**{name: x}), input_signature=[tf.TensorSpec(None, dtype)])
+
+
+def broken_files():
+    """Returns bytes that are no image, each in a way of its own."""
+    png, jpeg = encoded("PNG")[0], encoded("JPEG")[0]
+    rng = np.random.default_rng(0)
+    cut = [each[:length] for each in (png, jpeg) for length in (1, 8, 40, len(each) // 2)]
+    random = [start + rng.bytes(99) for start in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")]
+    heads = [b"", b"\0", b"no image", b"GIF89a", b"BM" + bytes(60), b"RIFF\0\0\0\0WEBP"]
+    return [*heads, *cut, *random, png[:60] + bytes([png[60] ^ 255]) + png[61:]]
+
+
+def test_files_that_are_no_images_have_a_status_and_the_others_their_answers(served):
+    loaded = tf.saved_model.load(str(served[2]))
+    good, files = encoded("PNG")[0], broken_files()
+    got = loaded.signatures["serving_bytes"](image_bytes=tf.constant([good, *files, good]))
+    assert got["status"].numpy().tolist() == [b"ok", *len(files) * [b"no image"], b"ok"]
+    alone = loaded.signatures["serving_bytes"](image_bytes=tf.constant([good]))
+    for i in (0, -1):
+        np.testing.assert_allclose(got["probabilities"][i], alone["probabilities"][0], rtol=1e-5)
+        assert got["labels"][i].numpy().tolist() == alone["labels"][0].numpy().tolist()
+    assert (got["classes"][1:-1].numpy() == -1).all() and (got["labels"][1:-1].numpy() == b"").all()
+    assert (got["probabilities"][1:-1].numpy() == 0).all() and got["probabilities"][0, 0] > 0
+
+
+def test_an_empty_batch_has_an_empty_answer(served):
+    loaded = tf.saved_model.load(str(served[2]))
+    got = loaded.signatures["serving_bytes"](image_bytes=tf.constant([], tf.string))
+    assert {name: each.shape.as_list() for name, each in got.items()} == {
+        "classes": [0, 5], "probabilities": [0, 5], "labels": [0, 5], "status": [0],
+    }  # fmt: skip
+    got = loaded.signatures["serving_default"](images=tf.zeros((0, 32, 24, 3)))
+    assert got["logits"].shape == got["probabilities"].shape == (0, 7)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (2,), (32, 24, 3), (2, 24, 32, 3), (2, 32, 24, 1), (2, 32, 24), (2, 0, 0, 3), (2, 32, 24, 3, 1)]
+)
+def test_images_of_another_shape_are_an_error_of_the_request(served, shape):
+    loaded = tf.saved_model.load(str(served[2]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not compatible with expected shape \[\?,32,24,3\]"):
+        as_sent(loaded.signatures["serving_default"])(tf.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(), (1, 1)])
+def test_files_in_another_shape_are_an_error_of_the_request(served, shape):
+    loaded = tf.saved_model.load(str(served[2]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not compatible with expected shape \[\?\]"):
+        as_sent(loaded.signatures["serving_bytes"], "string")(tf.fill(shape, encoded("PNG")[0]))
+
+
+@pytest.mark.parametrize("said", ["a sigmoid layer", "a bundle", "a softmax layer"])
+def test_probabilities_are_those_that_the_model_means(said, tmp_path):
+    model = small("vit", depth=1)
+    logits = np.asarray(model(np.zeros((1, 32, 32, 3))))[0]
+    expected = softmax(logits) if said == "a softmax layer" else 1 / (1 + np.exp(-logits))
+    if said == "a bundle":
+        bundle.update(model, activation="sigmoid")
+    else:
+        model = keras.Sequential([model, keras.layers.Activation(said.split()[1])])
+    keras_vit.export(model, tmp_path / "1", preprocessing=Preprocessing((32, 32)))
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    got = loaded.signatures["serving_default"](images=tf.zeros((1, 32, 32, 3)))
+    np.testing.assert_allclose(got["probabilities"][0], expected, rtol=1e-4)
+    np.testing.assert_allclose(got["logits"][0], logits, rtol=1e-3, atol=1e-5)
+    grey = tf.io.encode_png(tf.fill((32, 32, 3), tf.constant(128, "uint8")))  # nearly 0 as prepared
+    got = loaded.signatures["serving_bytes"](image_bytes=grey[None])
+    np.testing.assert_allclose(got["probabilities"][0], np.sort(expected)[::-1][:5], rtol=0.05)
+
+
+@pytest.mark.parametrize("labels", [dict(enumerate(NAMES)), {name: i for i, name in enumerate(NAMES)}, "file"], ids=str)
+def test_labels_are_served_in_the_order_of_their_numbers(labels, tmp_path):
+    if labels == "file":
+        labels = tmp_path / "labels.txt"
+        labels.write_text("\n".join(NAMES) + "\n")
+    model = small("vit", depth=1)
+    keras_vit.export(model, tmp_path / "1", labels, Preprocessing((32, 32)))
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    got = loaded.signatures["serving_bytes"](image_bytes=tf.constant([encoded("PNG")[0]]))
+    assert [NAMES.index(each.decode()) for each in got["labels"][0].numpy()] == got["classes"][0].numpy().tolist()
 
 
 def test_grey_model_takes_colour_files(tmp_path):
@@ -134,8 +223,6 @@ def test_model_of_five_channels_serves_floats_alone(tmp_path):
 
 
 def test_bfloat16_model_answers_in_float32(tmp_path):
-    import keras
-
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = randomise(keras_vit.build("vit-ti16", depth=1, image_size=32, classes=0))
     keras_vit.export(model, tmp_path / "1", preprocessing=Preprocessing((32, 32)))
@@ -147,6 +234,8 @@ def test_bfloat16_model_answers_in_float32(tmp_path):
     ("options", "says"),
     [
         ({"labels": ["a", "b"]}, "vit-ti16 has 7 classes, but 2 labels were given"),
+        ({"labels": set("abcdefg")}, "is a set, which has no order"),
+        ({"labels": "abcdefg"}, "labels='abcdefg' can't be read as a file"),
         ({}, r"nothing says how images were prepared for vit-ti16; .*bundle\.update\(model, preprocessing="),
         ({"preprocessing": Preprocessing((16, 16))}, r"gives images \(16, 16, 3\), but vit-ti16 takes \(32, 32, 3\)"),
     ],
@@ -155,6 +244,12 @@ def test_what_does_not_match_is_refused_before_anything_is_written(tmp_path, opt
     with pytest.raises(ValueError, match=says):
         keras_vit.export(small("vit"), tmp_path / "1", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_is_no_folder_to_export_to():
+    with pytest.raises(ValueError, match="'gs://bucket/1' is no path of this machine"):
+        keras_vit.export(small("vit", depth=1), "gs://bucket/1", preprocessing=Preprocessing((32, 32)))
+    assert not Path("gs:").exists()
 
 
 def test_folder_in_use_is_refused_and_left_alone(tmp_path):

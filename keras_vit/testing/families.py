@@ -142,7 +142,9 @@ def check_fresh_process(name: str) -> None:
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
     size = size_of(small_config(name)[1])
     model = small(name, channels=3)
-    bundle.update(model, preprocessing={"image_size": size, "channels": 3, "mean": mean, "std": std}, labels="abcdefg")
+    bundle.update(
+        model, preprocessing={"image_size": size, "channels": 3, "mean": mean, "std": std}, labels=list("abcdefg")
+    )
     images = _images(2, (*size, 3))
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")
