@@ -232,8 +232,10 @@ def test_a_run_killed_at_random_moments_ends_as_if_it_never_was(base, tmp_path):
 
 
 def test_a_run_on_several_devices_terminated_within_an_epoch_ends_as_if_it_never_was(base, tmp_path):
-    options = {"strategy": "mirrored", "save_every": 7}
-    whole, terminated = (base.replace(output=str(tmp_path / name), **options) for name in ("whole", "terminated"))
+    options = SMOKE.replace(
+        strategy="mirrored", save_every=7, model_options=CHANCE, ema=0.9, data_dir=base.data.data_dir
+    )
+    whole, terminated = (options.replace(output=str(tmp_path / name)) for name in ("whole", "terminated"))
     running = multiprocessing.get_context("spawn").Process(target=whole_and_terminated, args=(whole, terminated))
     running.start()
     running.join()

@@ -21,7 +21,7 @@ def search_on_two_devices(options):
 
 def test_trials_train_on_all_devices_of_the_machine(tmp_path):
     here = {"data_dir": str(tmp_path / "data"), "output": str(tmp_path / "search")}
-    options = PRESETS["smoke"]().replace(strategy="mirrored", trials=2, epochs=1, save_every=7, **here)
+    options = PRESETS["smoke"]().replace(strategy="mirrored", trials=2, epochs=1, augment="none", **here)
     running = multiprocessing.get_context("spawn").Process(target=search_on_two_devices, args=(options,))
     running.start()
     running.join()
