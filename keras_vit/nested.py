@@ -43,8 +43,9 @@ def replace(options: T, **changes: Any) -> T:
     """
     names = {name for name, _, _ in _leaves(options)}
     whole = {k: v for k, v in changes.items() if dataclasses.is_dataclass(v) and hasattr(options, k)}
-    if classes := [name for name, value in whole.items() if isinstance(value, type)]:
-        raise ValueError(f"{classes[0]} is {whole[classes[0]].__name__}(...), not the class alone")
+    for name, value in whole.items():
+        if isinstance(value, type):
+            raise ValueError(f"{name} is {value.__name__}(...), not the class alone")
     changes = {k: v for k, v in changes.items() if k not in whole}
     if unknown := sorted(changes.keys() - names):
         raise ValueError(f"no option {unknown[0]!r}{did_you_mean(unknown[0], names)}")
