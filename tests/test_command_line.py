@@ -127,6 +127,21 @@ def test_what_a_model_and_files_lack_for_a_prediction_is_said(tmp_path, capsys):
     assert "is not empty" in refused(["export", classifier, tmp_path], capsys)
 
 
+def test_probabilities_of_a_model_that_was_trained_for_several_labels_are_sigmoids(tmp_path, capsys):
+    Image.new("RGB", (41, 37), (128, 128, 128)).save(tmp_path / "grey.png")
+    model = small("lenet", image_size=(37, 41), channels=3)
+    bundle.update(
+        model, preprocessing=data.Preprocessing((37, 41), mean=128 / 255), labels={i: f"c{i}" for i in range(7)},
+        activation="sigmoid",
+    )  # fmt: skip
+    model.save(tmp_path / "model.keras")
+    __main__.main(["predict", str(tmp_path / "model.keras"), str(tmp_path / "grey.png"), "--top", "7", "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    expected = 1 / (1 + np.exp(-np.asarray(model(np.zeros((1, 37, 41, 3))), "float64")[0]))
+    got = dict(zip(answer["labels"], answer["probabilities"], strict=True))
+    np.testing.assert_allclose([got[f"c{i}"] for i in range(7)], expected, rtol=1e-3)
+
+
 def test_published_weights_that_leave_the_head_new_predict_nothing(monkeypatch, capsys):
     model = small("vit")
     bundle.update(model, origin="vit-b16:dino")

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import Classify, Options, cli, data, registry, train
+from keras_vit import Classify, Options, bundle, cli, data, registry, train
 from keras_vit.tasks.classify import SigmoidLoss
 from keras_vit.tasks.presets.classify import PRESETS
 from keras_vit.training import loop
@@ -70,10 +70,25 @@ def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, 
     model, history, result = trained.model, trained.history, told(options)
     preprocessing = data.model_preprocessing(model)
     assert preprocessing.crop == 0.875
+    assert bundle.of(keras.saving.load_model(trained.folder.best)).activation == "sigmoid"
     for split, expected in (("validation", history.history["val_accuracy"][-1]), ("test", result["test"]["accuracy"])):
         batches = data.evaluation_batches(source, split, data.decoder(source.targets, preprocessing), 61)
         hits = [model(each["image"]).numpy().argmax(-1) == each["label"].numpy() for each in batches]
         np.testing.assert_allclose(np.mean(np.concatenate(hits)), expected, atol=1e-6)
+
+
+def test_a_training_that_begins_from_the_file_of_another_inherits_its_preprocessing(quick, source, tmp_path):
+    first = keras_vit.build("vit-ti16", **SMALL, classes=10, channels=1, image_size=8)
+    bundle.update(
+        first, preprocessing=data.Preprocessing((8, 8), 1, mean=0.3, std=0.7, crop=0.75), activation="sigmoid"
+    )
+    first.save(tmp_path / "first.keras")
+    options = quick.replace(model="vit-ti16", model_options=SMALL, image_size=8, weights=str(tmp_path / "first.keras"))
+    for crop, expected in ((None, 0.75), (0.5, 0.5)):
+        learner = options.task.learner(options.replace(crop=crop), source)
+        kept = learner.finished()
+        assert data.model_preprocessing(kept) == data.Preprocessing((8, 8), 1, mean=0.3, std=0.7, crop=expected)
+        assert bundle.of(kept).activation == "softmax"  # what it learns by now
 
 
 def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, tmp_path):
