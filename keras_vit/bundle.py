@@ -18,6 +18,8 @@ from keras_vit import keras_internals
 from keras_vit.labels import names_of
 from keras_vit.layers.images import Bundle, Images
 
+LONGEST = 2**24  # bytes of a configuration, read as a whole; the largest model's has 2 % of it
+
 
 def of(model: keras.Model) -> Bundle:
     """Returns what travels with `model`; an empty Bundle for a model that keras_vit didn't make."""
@@ -29,6 +31,9 @@ def of_file(path: str | os.PathLike) -> Bundle:
     """Returns what travels with the model in the .keras file at `path`, without building it; nothing of other files."""
     if Path(path).suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
+            size = archive.getinfo("config.json").file_size
+            if size > LONGEST:
+                raise ValueError(f"its config.json is of {size} bytes; that of no model is above {LONGEST}")
             model = json.loads(archive.read("config.json"))
         for layer in model["config"].get("layers", ()):
             if layer.get("registered_name") == keras.saving.get_registered_name(Images):

@@ -10,14 +10,14 @@ import keras
 
 from keras_vit import backend, bundle, registry
 from keras_vit.graphs import flat
-from keras_vit.weights import CheckpointError, Report, fetch, published, start_from
+from keras_vit.weights import CheckpointError, Report, fetch, load_weights, published, start_from
 
 
 def build(name: str, weights: str | Path | None = None, **overrides: Any) -> keras.Model:
     """Builds the model called `name`; `keras_vit.build` says how."""
     model = make(name, *registry.resolve(name, overrides))
     if weights is not None:
-        _start_from(model, weights)
+        _start_from(model, weights, "classes" in overrides)
     return model
 
 
@@ -56,11 +56,12 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
     return build(name, weights=weights, **fitting)
 
 
-def _start_from(model, weights):
+def _start_from(model, weights, new_head):
     """Fills `model` from `weights`, the tag of a published checkpoint or a path.
 
     A checkpoint without a head, or with one of other classes, leaves the model's head as it is, with a warning
-    that shows the report. A published one brings its preprocessing along, a .keras file its own.
+    that shows the report; a file does so only with `new_head`, for nobody asked for an untrained head who didn't say
+    how many classes it has. A published one brings its preprocessing along, a .keras file its own.
     """
     known = published(model.name) if isinstance(weights, str) else {}
     if weights not in known:
@@ -69,7 +70,7 @@ def _start_from(model, weights):
                 f"{model.name} has no published checkpoint {weights!r}; it has {', '.join(known) or 'none'}; "
                 f"and there is no file of that name"
             )
-        _tell_new_head(model, weights, start_from(model, weights))
+        _tell_new_head(model, weights, start_from(model, weights) if new_head else load_weights(model, weights))
         return
     checkpoint = known[weights]
     square = len(set(checkpoint.image_size)) == 1

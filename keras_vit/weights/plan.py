@@ -255,5 +255,7 @@ class Plan:
             return ["  for a file of one head build the model with distillation='head'"]
         heads = {self.names.get(name) for head in HEADS for name in self._names_of(f"{head}/kernel", 0)}
         if misfits & set(HEADS) or {*HEADS, "fc_norm"} >= lacking > set() or heads & set(self.unused):
-            return ["  for a head of your own pass leave='head', and for none"]
+            classes = self.classes_of_file()
+            theirs = f"one of {classes} classes, which build(…, classes={classes}) has" if classes else "none"
+            return [f"  its head is {theirs}; for a head of your own pass leave='head', or to build its classes"]
         return []

@@ -227,7 +227,10 @@ def test_checkpoint_of_another_family_names_that_family(npz, tmp_path):
 def test_head_of_other_classes_is_refused_unless_left(npz, tmp_path):
     np.savez(tmp_path / "vit.npz", **npz)
     model = vit(classes=5)
-    assert "for a head of your own pass leave='head'" in refusal(model, tmp_path / "vit.npz")
+    assert (
+        "its head is one of 7 classes, which build(…, classes=7) has; for a head of your own pass leave='head'"
+        in refusal(model, tmp_path / "vit.npz")
+    )
     report = keras_vit.load_weights(model, tmp_path / "vit.npz", leave=["head"])
     assert [row.ours for row in report.of("left")] == ["head/kernel", "head/bias"]
     assert "left as it was" in str(report)

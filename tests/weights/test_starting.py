@@ -51,6 +51,14 @@ def test_other_classes_make_a_new_head_and_say_so(saved, caplog, file):
         assert data.model_preprocessing(started) == _PREPROCESSING
 
 
+def test_head_is_new_only_for_classes_that_were_asked_for(saved, tmp_path):
+    with pytest.raises(CheckpointError, match=r"its head is one of 5 classes, which build\(…, classes=5\) has"):
+        keras_vit.build("vit-ti16", weights=saved[1] / "best.keras", **_SIZE)
+    build(classes=0).save_weights(tmp_path / "backbone.weights.h5")
+    with pytest.raises(CheckpointError, match="its head is none; for a head of your own pass"):
+        keras_vit.build("vit-ti16", weights=tmp_path / "backbone.weights.h5", **_SIZE)
+
+
 def test_as_many_classes_keep_head_and_labels(saved, caplog):
     model, folder = saved
     started = build(weights=folder / "best.keras")
