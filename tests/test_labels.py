@@ -24,7 +24,7 @@ NAMES = ("cat", "dog", "ant")
         {"ant": 2, "cat": 0, "dog": 1},
         {np.int64(2): "ant", np.int64(0): "cat", np.int64(1): "dog"},
     ],
-    ids=repr,
+    ids=lambda given: type(given).__name__ + ("" if hasattr(given, "__next__") else repr(given)),
 )
 def test_names_come_in_the_order_of_their_numbers(given):
     assert names_of(given) == NAMES
