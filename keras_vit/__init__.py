@@ -46,7 +46,8 @@ def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> k
     """Builds the model called `name`, such as "vit-b16", its configuration changed by `overrides`.
 
     `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
-    such as "augreg_in21k_ft_in1k". The model's `name` is `name`.
+    such as "augreg_in21k_ft_in1k". With `classes` other than the checkpoint's the head is new, and a warning says so.
+    The model's `name` is `name`.
     Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
     """
     registry.offer_of(registry.split(name)[0])  # an unknown family is answered before Keras loads, which takes seconds
