@@ -5,7 +5,6 @@ refuses a NaN.
 """
 
 import dataclasses
-import functools
 import math
 import numbers
 import os
@@ -44,12 +43,12 @@ def options(kind: type[T]) -> type[T]:
 
 def check(options: Any) -> None:
     """Raises ValueError, which names the option, where a field of the dataclass `options` holds another type."""
-    hints: dict[str, Any] = _hints(type(options))  # type: ignore[arg-type]
+    known = hints(type(options))
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value is not field.default:  # which may be a mark of tyro's for what is missing
             name = field.metadata.get("flag", field.name)
-            object.__setattr__(options, field.name, checked(name, value, hints.get(field.name)))
+            object.__setattr__(options, field.name, checked(name, value, known.get(field.name)))
 
 
 def checked(name: str, value: Any, hint: Any) -> Any:
@@ -65,6 +64,14 @@ def checked(name: str, value: Any, hint: Any) -> Any:
     raise ValueError(f"{name} is {_words(hint)}, not {value!r}")
 
 
+def hints(kind: Any) -> dict[str, Any]:
+    """Returns {field: its type} of a dataclass."""
+    try:
+        return typing.get_type_hints(kind)
+    except NameError:  # of somebody else's, whose types are imported for a type checker alone
+        return {}
+
+
 def at_least(options: Any, low: float, *names: str) -> None:
     """Raises ValueError where a field of `options` called one of `names` is a number below `low`."""
     for name in names:
@@ -77,14 +84,6 @@ def above_zero(options: Any, *names: str, most: float = math.inf) -> None:
     for name in names:
         if (value := getattr(options, name)) is not None and not 0 < value <= most:
             raise ValueError(f"{name} is above 0{'' if most == math.inf else f' and at most {most:g}'}, not {value}")
-
-
-@functools.cache
-def _hints(kind):
-    try:
-        return typing.get_type_hints(kind)
-    except NameError:  # of a task of somebody else's, whose types are imported for a type checker alone
-        return {}
 
 
 def _as(value, hint):
@@ -190,8 +189,11 @@ def _words(hint):
     if origin is Literal:
         return " or ".join(map(repr, parts))
     if origin is tuple:
-        count = "some, each" if parts[-1] is ... else str(len(parts))
-        return f"a tuple of {count} {_words(parts[0])}"
+        return (
+            f"a tuple of some, each {_words(parts[0])}"
+            if parts[-1] is ...
+            else f"a tuple ({', '.join(map(_words, parts))})"
+        )
     if hint is types.NoneType:
         return "None"
     known = origin or hint

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from keras_vit import backend
+from keras_vit import backend, checked
 from keras_vit.discovery import Offer, installed
 from keras_vit.nested import did_you_mean
 
@@ -119,7 +119,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Family, Any]:
-    """Returns the Family and the config of the model `name`, its fields replaced by `overrides`."""
+    """Returns the Family and the config of the model `name`, its fields replaced by `overrides`, each of its type."""
     start, row = split(name)
     found = family(start)
     if row not in found.variants:
@@ -131,7 +131,8 @@ def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Fami
         today = RENAMED.get(unknown[0])
         close = f" (it is called {today!r} now)" if today in known else did_you_mean(unknown[0], known)
         raise ZooError(f"{name} has no option {', '.join(map(repr, unknown))}{close}; it has {', '.join(known)}")
-    return found, dataclasses.replace(config, **overrides)
+    hints = checked.hints(type(config))
+    return found, dataclasses.replace(config, **{k: checked.checked(k, v, hints.get(k)) for k, v in overrides.items()})
 
 
 def split(name: str) -> tuple[str, str]:

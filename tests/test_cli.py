@@ -144,7 +144,10 @@ def test_a_file_of_options_is_where_a_run_starts_from(tmp_path, capsys):
         ('{"options": {"epochs": "3"}}', "epochs is a whole number, not '3'"),
         ('{"options": {"epochs": null}}', "epochs is a whole number, not None"),
         ('{"options": {"jit_compile": "false"}}', "jit_compile is True or False or 'auto', not 'false'"),
-        ('{"options": {"image_size": [8, 8, 3]}}', "image_size is a whole number or a tuple of 2"),
+        (
+            '{"options": {"image_size": [8, 8, 3]}}',
+            "whole number or a tuple (a whole number, a whole number)",
+        ),
         ('{"options": {"model_options": [1]}}', "model_options is a dict of names"),
         ('{"options": {"model": ["a"], "model_options": {"hidden": 3}}}', "model is a text, not ['a']"),
         ('{"options": {"fresh": true}}', "fresh removes what a run has written, and is no option of a file"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
 import keras_vit
@@ -200,6 +201,28 @@ def test_what_is_unknown_is_answered_with_what_is_known(name, overrides, says):
 def test_value_that_cannot_be_is_refused(overrides, says):
     with pytest.raises(ValueError, match=says):
         keras_vit.build("vit-ti16", **overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"pre_norm": "false"}, "pre_norm is True or False, not 'false'"),
+        ({"pre_norm": 1}, "pre_norm is True or False, not 1"),
+        ({"depth": "3"}, "depth is a whole number, not '3'"),
+        ({"depth": 3.0}, "depth is a whole number, not 3.0"),
+        ({"dropout": float("nan")}, "dropout is a finite number, not nan"),
+        ({"dropout": None}, "dropout is a finite number, not None"),
+        ({"image_size": "32"}, "image_size is a whole number or a tuple .a whole number, a whole number."),
+    ],
+)
+def test_value_of_another_type_is_refused_by_the_name_of_its_option(overrides, says):
+    with pytest.raises(ValueError, match=f"^{says}"):
+        keras_vit.build("vit-ti16", **overrides)
+
+
+def test_numbers_of_numpy_are_numbers_and_lists_are_tuples():
+    _, config = registry.resolve("vit-ti16", {"depth": np.int64(3), "image_size": [32, 48]})
+    assert (config.depth, type(config.depth), config.image_size) == (3, int, (32, 48))
 
 
 def test_overrides_change_the_model():

@@ -79,7 +79,7 @@ def test_only_the_chief_writes_and_speaks(base, undisturbed):
     assert said.count(f"epoch {base.optim.epochs}/{base.optim.epochs}") == 1 and "test accuracy" in said
     assert silence == ""
     names = {"options.json", "state", "best.keras", "history.csv", "curves.png", "tensorboard", "result.json"}
-    names |= {"confusion.csv", "confusion.png"}
+    names |= {"confusion.csv", "confusion.png", "images.json"}
     assert {each.name for each in Path(base.run.output).iterdir()} == names
     for writer in ("train", "validation", "input"):
         assert len(list(Path(base.run.output).glob(f"tensorboard/{writer}/events*"))) == 1
