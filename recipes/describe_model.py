@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from keras_vit import checked, cli, registry
 
@@ -33,7 +34,7 @@ def describe(options):
     console.print(f"[bold]{options.name}[/]: {known.parameters} parameters, {known.gmacs} GMACs at {known.image}")
     table = Table("option", "value", title="options of build", title_justify="left")
     for field in dataclasses.fields(config):
-        table.add_row(field.name, str(getattr(config, field.name)))
+        table.add_row(field.name, Text(str(getattr(config, field.name))))  # whose brackets are no markup
     console.print(table)
     checkpoints = Table("weights=", "top-1", "at", "classes", "licence", "from", title="published checkpoints")
     checkpoints.title_justify = "left"

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_vit import backend
 from keras_vit.files import replacing
+from keras_vit.pictures.text import show_as_written
 
 # Okabe and Ito 2008, "Color Universal Design": told apart by the colour-blind too
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -19,7 +20,8 @@ def new_figure(rows: int, columns: int, size: tuple[float, float], **options: An
 
 
 def write_figure(path: str | os.PathLike, figure: Any, dpi: int = 120) -> None:
-    """Writes a figure as PNG to `path`."""
+    """Writes a figure as PNG to `path`, its names as they are: neither dollars nor brackets mean anything in them."""
+    show_as_written(figure)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=dpi, format="png")
 
