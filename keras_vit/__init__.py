@@ -47,7 +47,8 @@ def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> k
 
     `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
     such as "augreg_in21k_ft_in1k". With `classes` other than the checkpoint's the head is new, and a warning says so.
-    The model's `name` is `name`.
+    The model's `name` is `name`. It gives logits (B, classes), so that losses want `from_logits=True`, and with
+    classes=0 the feature maps of the backbone.
     Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
     """
     registry.offer_of(registry.split(name)[0])  # an unknown family is answered before Keras loads, which takes seconds

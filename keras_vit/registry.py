@@ -2,17 +2,18 @@
 
 import dataclasses
 import importlib
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from keras_vit import backend, checked
+from keras_vit import backend
 from keras_vit.discovery import Offer, installed
 from keras_vit.nested import did_you_mean
+from keras_vit.overrides import as_declared
 
 _registered: dict[str, dict[str, "Family"]] = {}  # family name -> {module name: Family}
-RENAMED = {"hidden": "mlp_dim", "token_hidden": "token_mlp_dim"}  # fields of our families, before and now
 
 
 class ZooError(ValueError):
@@ -103,13 +104,13 @@ def _load(name, offer):
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Returns the sorted names of the models that match the wildcard `pattern`, such as "vit-*".
+    """Returns the sorted names of the models that match the wildcard `pattern`, such as "vit-*" or "*-384".
 
     Imports the families that can match. A family that fails to load is left out with a warning.
     """
-    names = []
+    names, literal = [], re.split(r"[*?\[]", pattern)[0]
     for start in list_families():
-        if not fnmatchcase(start, pattern.partition("-")[0]):
+        if not f"{start}-".startswith(literal) and not literal.startswith(f"{start}-"):
             continue
         try:
             names += [join(start, row) for row in family(start).variants]
@@ -119,20 +120,20 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Family, Any]:
-    """Returns the Family and the config of the model `name`, its fields replaced by `overrides`, each of its type."""
+    """Returns the Family and the config of the model `name`, its fields replaced by `overrides`.
+
+    Raises ZooError for what is unknown, and for a value that its field can't have.
+    """
     start, row = split(name)
     found = family(start)
     if row not in found.variants:
         known = [join(start, each) for each in found.variants]
         raise ZooError(f"no model {name!r}{did_you_mean(name, known)}; {start} comes as {', '.join(known)}")
-    config, overrides = found.variants[row], overrides or {}
-    known = [field.name for field in dataclasses.fields(config) if field.init]
-    if unknown := sorted(set(overrides) - set(known)):
-        today = RENAMED.get(unknown[0])
-        close = f" (it is called {today!r} now)" if today in known else did_you_mean(unknown[0], known)
-        raise ZooError(f"{name} has no option {', '.join(map(repr, unknown))}{close}; it has {', '.join(known)}")
-    hints = checked.hints(type(config))
-    return found, dataclasses.replace(config, **{k: checked.checked(k, v, hints.get(k)) for k, v in overrides.items()})
+    config = found.variants[row]
+    try:
+        return found, dataclasses.replace(config, **as_declared(name, config, overrides or {}))
+    except ValueError as error:
+        raise ZooError(str(error)) from error
 
 
 def split(name: str) -> tuple[str, str]:

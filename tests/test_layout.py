@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"backend", "discovery", "files", "keras_internals", "labels", "nested", "spaces"},
     {"checked"},
+    {"overrides"},
     {"pictures", "registry"},
     {"layers"},
     {"bundle", "graphs"},
@@ -33,7 +34,17 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
-MAY_SKIP_KERAS = {"backend", "checked", "discovery", "labels", "nested", "serialization", "registry", "spaces"}
+MAY_SKIP_KERAS = {
+    "backend",
+    "checked",
+    "discovery",
+    "labels",
+    "nested",
+    "overrides",
+    "registry",
+    "serialization",
+    "spaces",
+}
 
 
 def modules():

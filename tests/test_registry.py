@@ -1,6 +1,7 @@
 """Names, overrides and plug-ins: what the registry finds, and what it says when it can't."""
 
 import dataclasses
+import fnmatch
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit import ZooError, registry
+from keras_vit import ZooError, heads, registry
 
 GOOD = """
     from dataclasses import dataclass
@@ -177,6 +178,13 @@ def test_table_without_configurations_is_refused(variants):
         ("vit-b61", {}, r"no model 'vit-b61' \(did you mean 'vit-b16'\?\); vit comes as vit-ti16"),
         ("vit", {}, "no model 'vit'"),
         ("vit-b16", {"clases": 10}, r"no option 'clases' \(did you mean 'classes'\?\); it has width"),
+        ("vit-b16", {"num_classes": 10}, r"no option 'num_classes' \(it is called 'classes' here\); it has width"),
+        ("vit-b16", {"drop_path_rate": 0.1}, r"\(it is called 'drop_path' here\)"),
+        ("vit-b16", {"img_size": 96}, r"\(it is called 'image_size' here\)"),
+        ("swin-t", {"depths": (2, 2)}, r"\(it is called 'blocks' here\)"),
+        ("vit-b16", {"pretrained": True}, r"no option 'pretrained' \(weights='TAG' or 'FILE' gives it weights\)"),
+        ("resnet-50", {"include_top": False}, r"\(classes=0 builds the backbone, without a head\)"),
+        ("resnet-50", {"input_shape": (96, 96, 3)}, r"\(image_size=\(height, width\) and channels= say what it takes"),
         (16, {}, "named by a string such as 'vit-b16', not by 16"),
     ],
 )
@@ -188,12 +196,24 @@ def test_what_is_unknown_is_answered_with_what_is_known(name, overrides, says):
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        ({"classes": -1}, "classes is an int, 0 for no head, not -1"),
-        ({"classes": "10"}, "not '10'"),
+        ({"classes": -1}, "classes of vit-ti16 is a whole number, at least 0, not -1"),
+        ({"classes": "10"}, "classes of vit-ti16 is a whole number, not '10'"),
+        ({"classes": True}, "classes of vit-ti16 is a whole number, not True"),
+        ({"depth": -1}, "depth of vit-ti16 is a whole number, at least 0, not -1"),
+        ({"width": 0}, "width of vit-ti16 is a whole number, at least 1, not 0"),
+        ({"epsilon": float("nan")}, "epsilon of vit-ti16 is a finite number, not nan"),
+        ({"epsilon": 0.0}, "epsilon of vit-ti16 is above 0, not 0.0"),
+        ({"layer_scale": float("inf")}, "layer_scale of vit-ti16 is a finite number, not inf"),
+        ({"layer_scale": "small"}, "layer_scale of vit-ti16 is a number or None, not 'small'"),
+        ({"dropout": -0.1}, "dropout of vit-ti16 is a share from 0 to below 1, not -0.1"),
+        ({"drop_path": 1.0}, "drop_path of vit-ti16 is a share from 0 to below 1, not 1.0"),
+        ({"class_token": "false"}, "class_token of vit-ti16 is True or False, not 'false'"),
+        ({"stem": [8, -8]}, r"stem of vit-ti16 is a tuple of whole numbers, at least 0, not \(8, -8\)"),
+        ({"image_size": (1, 2, 3)}, r"is a whole number or a tuple of 2 whole numbers or None, not \(1, 2, 3\)"),
         ({"image_size": 100}, "100 is no multiple of 16: 96 or 112"),
         ({"image_size": 8}, "too small"),
-        ({"channels": 0}, "channels is a positive int"),
-        ({"patch": 0}, "patch is a positive int"),
+        ({"channels": 0}, "channels of vit-ti16 is a whole number, at least 1, not 0"),
+        ({"patch": 0}, "patch of vit-ti16 is a whole number or a tuple of 2 whole numbers, at least 1, not 0"),
         ({"heads": 7}, "width of 192 can't be shared among 7 heads"),
         ({"pool": "max"}, "pool is one of token, mean, not 'max'"),
     ],
@@ -229,6 +249,32 @@ def test_overrides_change_the_model():
     model = keras_vit.build("vit-s16", classes=10, image_size=(96, 64), channels=1, patch=8, depth=2)
     assert model.name == "vit-s16"
     assert (model.input.shape, model.output.shape) == ((None, 96, 64, 1), (None, 10))
+
+
+def test_numbers_of_numpy_and_lists_are_numbers_and_tuples():
+    given = {"classes": np.int64(5), "image_size": [np.int32(32), 48], "dropout": np.float32(0.5), "depth": np.array(1)}
+    model = keras_vit.build("vit-ti16", **given, qkv_bias=np.bool_(False))
+    assert (model.input.shape, model.output.shape) == ((None, 32, 48, 3), (None, 5))
+    assert heads.classify(keras_vit.build("lenet-5", classes=0), np.int64(3)).output.shape == (None, 3)
+    _, config = registry.resolve("vit-ti16", given)
+    assert all(type(x) in (int, float) for x in (config.classes, *config.image_size, config.dropout, config.depth))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "some"),
+    [
+        ("*-384", {"vit-b16-384", "swin-l-384", "deit-b16-distilled-384"}),
+        ("*384", {"vit-r50-l32-384", "cait-m36-384"}),
+        ("*clip*", {"vit-b16-clip", "vit-l14-clip"}),
+        ("v*6", {"vit-b16", "vit-r-ti16"}),
+        ("?it-b16", {"vit-b16"}),
+        ("[dv]*it-b16", {"vit-b16", "deit-b16"}),
+        ("mlp", {"mlp"}),
+    ],
+)
+def test_a_wildcard_may_stand_anywhere(pattern, some):
+    every = [name for name in keras_vit.list_models() if fnmatch.fnmatchcase(name, pattern)]
+    assert keras_vit.list_models(pattern) == every and some <= set(every)
 
 
 def test_wildcard_lists_models():

@@ -14,7 +14,7 @@ def classify(
     `norm` a layer normalisation "fc_norm" follows the pooling. With 0 classes the
     backbone itself is returned. Raises ValueError for another `pool`, and for "token" where the backbone has none.
     """
-    check_classes(classes)
+    classes = check_classes(classes)
     if pool not in POOLS:
         raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
     if classes == 0:
@@ -33,7 +33,8 @@ def classify(
     return keras.Model(backbone.input, LinearHead(classes, reads=pool, name="head")(x), name=backbone.name)
 
 
-def check_classes(classes: int) -> None:
-    """Raises ValueError unless `classes` is a number of classes, or 0."""
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
+def check_classes(classes: int) -> int:
+    """Returns `classes` as an int; ValueError unless it is a number of classes, or 0."""
+    if not hasattr(classes, "__index__") or isinstance(classes, bool) or classes < 0:
         raise ValueError(f"classes is an int, 0 for no head, not {classes!r}")
+    return int(classes)

@@ -17,7 +17,7 @@ def classify_distilled(backbone: keras.Model, classes: int, outputs: str = "mean
     the same, in the same order. "head" has the class token's classifier alone, as transformers fine-tunes. With 0
     classes the backbone itself is returned.
     """
-    check_classes(classes)
+    classes = check_classes(classes)
     if outputs not in OUTPUTS:
         raise ValueError(f"the outputs of two heads are {', '.join(map(repr, OUTPUTS))}, not {outputs!r}")
     if classes == 0:

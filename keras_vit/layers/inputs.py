@@ -9,7 +9,7 @@ from keras_vit.layers.images import Images
 
 def pair(size: int | Sequence[int], name: str = "image_size") -> tuple[int, int]:
     """Returns `size`, an int or an (h, w) pair of positive ints, as a tuple (h, w)."""
-    both = (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
+    both = (size, size) if hasattr(size, "__index__") and not isinstance(size, bool) else size
     if not (isinstance(both, (tuple, list)) and len(both) == 2 and all(_positive(side) for side in both)):
         raise ValueError(f"{name} is a positive int or a pair (height, width) of them, not {size!r}")
     height, width = both
@@ -33,6 +33,7 @@ def image_input(
         raise ValueError("keras_vit's maps are channels_last; set image_data_format so in keras.json")
     if not _positive(channels):
         raise ValueError(f"channels is a positive int, not {channels!r}")
+    channels = int(channels)
     if image_size is None:
         return _carried(None, None, channels)
     size, multiple, least = pair(image_size), pair(multiple, "multiple"), pair(least, "least")
@@ -52,4 +53,4 @@ def _carried(*shape):
 
 
 def _positive(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return hasattr(value, "__index__") and not isinstance(value, bool) and value > 0

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keras_vit import nested, registry
+from keras_vit import nested, overrides, registry
 from keras_vit.training.options import task_of
 
 T = TypeVar("T")
@@ -30,11 +30,11 @@ def renamed(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _renamed_fields(model, overrides):
+def _renamed_fields(model, given):
     """Returns the options of a model that an older version wrote, with today's names of the fields of its family."""
     known = {field.name for field in dataclasses.fields(registry.resolve(model)[1])}
-    new = registry.RENAMED
-    return {new[key] if new.get(key) in known else key: value for key, value in overrides.items()}
+    new = overrides.RENAMED
+    return {new[key] if new.get(key) in known else key: value for key, value in given.items()}
 
 
 def read(path: str | os.PathLike, start: T) -> T:
