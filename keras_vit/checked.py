@@ -125,12 +125,14 @@ def _bool(value):
 
 
 def _int(value):
+    value = _python(value)
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return int(value)
     raise TypeError
 
 
 def _float(value):
+    value = _python(value)
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
         return value if isinstance(value, int) else float(value)
     raise TypeError
