@@ -66,6 +66,8 @@ def _hint(unknown, known):
 
 def _value(name, option, value, hint):
     """Returns `value` as the type `hint` says, which `checked` knows to refuse NaN, if it is in the option's range."""
+    if option == "image_size" and value is None:
+        return None  # a family that can't take any size says why itself
     called = f"{option} of {name}"
     value = checked(called, value, hint)
     numbers = [x for x in (value if isinstance(value, tuple) else (value,)) if type(x) in (int, float)]

@@ -244,8 +244,8 @@ def test_value_of_another_type_is_refused_by_the_name_of_its_option(overrides, s
 
 
 def test_numbers_of_numpy_are_numbers_and_lists_are_tuples():
-    _, config = registry.resolve("vit-ti16", {"depth": np.int64(3), "image_size": [32, 48]})
-    assert (config.depth, type(config.depth), config.image_size) == (3, int, (32, 48))
+    _, config = registry.resolve("vit-ti16", {"depth": np.int64(3), "patch": [2, 3]})
+    assert (config.depth, type(config.depth), config.patch) == (3, int, (2, 3))
 
 
 def test_overrides_change_the_model():
