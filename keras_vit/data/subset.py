@@ -36,11 +36,11 @@ def subset(source: Source, fraction: float, seed: int = 0) -> Source:
         return rows.shuffle(sizes[split], seed=shuffle, reshuffle_each_iteration=False)
 
     def ids(split):
-        if split in held:
-            return tuple(each.decode(errors="surrogateescape") for each in held[split]["id"].numpy())
-        return source.ids(split)
+        if split not in held:
+            return source.ids(split)
+        return tuple(each.decode() for each in held[split]["id"].numpy())
 
-    return dataclasses.replace(source, sizes=sizes, read=read, ids=None if source.ids is None else ids)
+    return dataclasses.replace(source, sizes=sizes, read=read, ids=ids if source.ids else None)
 
 
 def _drawn(source, split, fraction, rng):
