@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import random
 import warnings
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from keras_vit.data.skipping import DataError
 from keras_vit.data.source import Source
+from keras_vit.data.splitting import fill_splits
 from keras_vit.data.targets import Target
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
@@ -21,9 +21,10 @@ _PLAIN = "FOLDER/train/*.jpg with FOLDER/test/*.jpg, or FOLDER/*.jpg, at any dep
 def open_folder(path: str, *, targets: Sequence[str] = ("label",), seed: int = 0, validation: float = 0.1) -> Source:
     """Opens PATH/train/CLASS/* with PATH/test and PATH/validation, or PATH/CLASS/*, as a Source.
 
-    Without `targets` all images count, at any depth, whatever the folder they lie in. What has no split of its own is
-    cut from the training images by `seed`, `validation` of each class as far as rounding allows. Ids are paths
-    relative to PATH. Raises DataError.
+    Without `targets` all images count, at any depth, whatever the folder they lie in. A split without a folder of its
+    own is drawn from the training images, about the fraction `validation` of them: by their names and `seed` alone, so
+    that an image stays in its split when others come or go (`splitting.fill_splits`). Ids are paths relative to PATH.
+    Warns of classes that a split has no image of. Raises DataError.
     """
     root = pathlib.Path(path).expanduser()
     if other := [name for name in targets if name != "label"]:
@@ -33,7 +34,7 @@ def open_folder(path: str, *, targets: Sequence[str] = ("label",), seed: int = 0
     if not path or not root.is_dir():
         raise DataError(f"no folder {str(root)!r}; folder:PATH expects {_SHAPE if targets else _PLAIN}")
     labels, files = _find_classes(root) if targets else ((), _find_images(root))
-    splits = _split(files, random.Random(seed), validation)
+    splits = fill_splits(_told(files, root), seed, validation, labels)
     if empty := [name for name, rows in splits.items() if not rows]:
         count = sum(map(len, files.values()))
         raise DataError(f"{root} has {count} images, too few: nothing is left for {' and '.join(empty)}")
@@ -137,25 +138,14 @@ def _warn_of(others, folder):
         )
 
 
-def _split(files, rng, validation):
-    """Returns {"train", "validation", "test"} of rows; the test split is filled first."""
-    splits = dict(files)
-    if "test" not in splits and "validation" in splits:
-        splits["test"] = splits.pop("validation")
-    for name in ("test", "validation"):
-        if name not in splits:
-            share = max(1, round(validation * len(files["train"])))
-            splits[name], splits["train"] = _cut(splits["train"], share, rng)
-    return splits
-
-
-def _cut(rows, count, rng):
-    """Returns `count` of `rows`, spread evenly over the classes, and the rest, both in their old order."""
-    members = {}
-    for row in rng.sample(rows, len(rows)):
-        members.setdefault(row[1], []).append(row)
-    # Image i of the n of a class stands at (i + 1) / (n + 1): a prefix takes the same share of each class,
-    # and the only image of a class, at 1/2, stays behind.
-    places = {row: (i + 1) / (len(each) + 1) for each in members.values() for i, row in enumerate(each)}
-    taken = set(sorted(places, key=places.get)[:count])
-    return [row for row in rows if row in taken], [row for row in rows if row not in taken]
+def _told(files, root):
+    """Returns `files` with a held-out folder as the test split, and says so where it has another name."""
+    if "test" in files or "validation" not in files:
+        return files
+    held_out = files["validation"][0][0].partition("/")[0]
+    warnings.warn(
+        f"{root} has {held_out}/ but no test/: the images of {held_out}/ are the test, and those that choose the best "
+        "epoch are drawn from train/",
+        stacklevel=4,
+    )
+    return {"train": files["train"], "test": files["validation"]}

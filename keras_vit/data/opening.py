@@ -24,7 +24,7 @@ def open_source(
 
     `data_dir` is where TensorFlow Datasets keeps prepared data; a data set that is not there yet is
     downloaded into it. The fraction `validation` of the training images is held out where the source has no
-    validation split beside its test split; `seed` draws them from a folder. Raises DataError.
+    validation split beside its test split; of a folder `seed` and their names draw them. Raises DataError.
     """
     if not isinstance(name, str) or not name:
         raise DataError(f"a data set is named by a string such as 'digits' or 'folder:photos', not {name!r}")
