@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-_RGB_ONLY = (b"BM", b"GI", b"RI")  # first bytes of BMP, GIF and WebP, which TensorFlow decodes to RGB alone
+from keras_vit.data import image_files
+
+_LONGEST = 16  # times the proportions of what is cut of it may an image have before it is cut in advance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,26 +51,31 @@ class Preprocessing:
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes a scalar of JPEG, PNG, GIF, BMP or WebP bytes to uint8 (h, w, channels).
 
-        Of an animation it takes the first frame. A graph that runs it on bytes that are no image raises
-        tf.errors.InvalidArgumentError.
+        Of an animation it takes the first frame, and of transparent pixels the colour. JPEG, PNG and
+        WebP are turned the right way up by their EXIF orientation. Raises tf.errors.InvalidArgumentError, in a graph
+        where it runs, for bytes that are no image, for kinds that aren't read (such as compressed BMP, TIFF and HEIC),
+        and for more than `image_files.PIXELS` pixels.
         """
-        if self.channels == 3:
-            image = _decode(encoded, 3)
-        else:
-            rgb_only = tf.reduce_any(tf.strings.substr(encoded, 0, 2) == tf.constant(_RGB_ONLY))
-            image = tf.cond(
-                rgb_only,
-                lambda: tf.image.rgb_to_grayscale(_decode(encoded, 3)),
-                lambda: _decode(encoded, 1),
-            )
-        image.set_shape((None, None, self.channels))
-        return image
+        return image_files.decode(encoded, self.channels)
 
     def __call__(self, image: tf.Tensor) -> tf.Tensor:
         """Turns an image (h, w, channels) of 0 to 255 into the normalised float32 (H, W, channels)."""
-        size, corner = self.fit(tf.shape(image)[:2])
+        start, extent = self.middle(tf.shape(image)[:2])
+        image = tf.slice(image, tf.concat([start, [0]], 0), tf.concat([extent, [self.channels]], 0))
+        size, corner = self.fit(extent)
         cut = tf.slice(self.resize(image, size), [*tf.unstack(corner), 0], [*self.image_size, self.channels])
         return self.normalize(cut)
+
+    def middle(self, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the corner (y, x) and the size (h, w) of what is looked at of an image of `size`: nearly always all.
+
+        Of an image that is very long or very high, which would fill the memory once resized, it is the middle.
+        """
+        target = np.array(self.image_size, "float32")
+        least = tf.reduce_min(tf.cast(size, "float32") * (self.crop / target))  # pixels to one of the target
+        most = tf.cast(tf.minimum(least * (_LONGEST / self.crop * target) + 1, 1e9), "int32")
+        start = tf.maximum(size - most, 0) // 2
+        return start, size - 2 * start
 
     def fit(self, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the size (h, w) that an image of `size` is resized to, and the corner (y, x) of what is cut of it."""
@@ -93,7 +100,3 @@ class Preprocessing:
         What lies beyond, such as the noise of erased boxes, is cut off.
         """
         return np.clip((images * self.std + self.mean) * 255.0, 0.0, 255.0).astype("float32")
-
-
-def _decode(encoded, channels):
-    return tf.io.decode_image(encoded, channels=channels, expand_animations=False)

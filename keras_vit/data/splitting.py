@@ -19,7 +19,7 @@ def fill_splits(
     """
     found = {name: list(rows) for name, rows in files.items()}
     missing = [name for name in ("test", "validation") if name not in found]
-    drawn = {name: [] for name in missing}
+    drawn: dict[str, list[Row]] = {name: [] for name in missing}
     rest = []
     for rows in _by_class(found["train"]).values():
         ordered = sorted((_place(name, seed), (name, label)) for name, label in rows)

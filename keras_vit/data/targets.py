@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
+from keras_vit.data import image_files
+
 Kind = Literal["class", "mask", "depth", "boxes"]
 
 
@@ -16,7 +18,8 @@ class Target:
     a tensor of it:
 
     - "class": int64 (), the place of its class in `names`
-    - "mask": an encoded grey image, to uint8 (h, w, 1); where it has classes, `names` are theirs, from 0 on
+    - "mask": an encoded grey image, or a PNG with a palette, to uint8 (h, w, 1) of grey values, or of places in the
+      palette; where it has classes, `names` are theirs, from 0 on
     - "depth": packed by `pack`, to float32 (h, w, 1) in metres; 0 is unknown
     - "boxes": packed by `pack`, to float32 (n, 5): top, left, bottom and right as shares of the image's sides, and the
       place of the class in `names`; a batch has `max_boxes` rows an image, those that are none filled with -1
@@ -35,7 +38,7 @@ class Target:
         if self.kind == "class":
             return value
         if self.kind == "mask":
-            return tf.ensure_shape(tf.io.decode_image(value, channels=1, expand_animations=False), (None, None, 1))
+            return image_files.decode_mask(value)
         packed = tf.io.parse_tensor(value, "float32")
         return tf.ensure_shape(packed, (None, 5) if self.kind == "boxes" else (None, None, 1))
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_vit.data import Preprocessing
+from keras_vit.data import Preprocessing, augmentation
 
 
 def picture(height, width, channels, seed=0):
@@ -125,3 +125,17 @@ def test_image_size_may_be_one_number():
 def test_senseless_value_is_quoted_with_what_would_work(wrong, said):
     with pytest.raises(ValueError, match=said):
         Preprocessing(**wrong)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 10_000), (10_000, 1), (2, 1_000_000)])
+def test_image_of_extreme_proportions_is_cut_before_it_is_resized(height, width):
+    steps = np.arange(max(height, width)) - max(height, width) // 2 + 128  # 128 in the middle, and one more each pixel
+    line = np.clip(steps, 0, 255).astype("uint8")
+    image = np.broadcast_to(line[:, None] if height > width else line, (height, width))
+    encoded = encode(image[..., None], "PNG")
+    preprocessing = Preprocessing((28, 28), 1, mean=0.0, std=1.0)
+    got = preprocessing(preprocessing.decode(encoded)).numpy()[..., 0] * 255  # resized whole: 30 MB to 1.6 TB
+    pixels = (np.arange(28) + 0.5 - 14) / (28 / min(height, width)) - 0.5 + 128
+    np.testing.assert_allclose(got, np.broadcast_to(pixels[:, None] if height > width else pixels, (28, 28)), atol=0.5)
+    geometry = augmentation("none")(tf.constant(image[..., None]), preprocessing, None)[1]
+    np.testing.assert_array_equal(geometry.move(image[..., None], "mask").numpy()[14, 14], got[14, 14].round())

@@ -103,10 +103,12 @@ def window(image: tf.Tensor, corner: tf.Tensor, extent: tf.Tensor, size: tuple) 
 
 def fitted(image: tf.Tensor, preprocessing: Preprocessing) -> Geometry:
     """Returns what `preprocessing` does to an `image` (h, w, C): it resizes it and cuts out the middle."""
-    resized, corner = preprocessing.fit(tf.shape(image)[:2])
-    scale = tf.cast(tf.shape(image)[:2], "float32") / tf.cast(resized, "float32")
+    start, extent = preprocessing.middle(tf.shape(image)[:2])
+    resized, corner = preprocessing.fit(extent)
+    scale = tf.cast(extent, "float32") / tf.cast(resized, "float32")
     size = tf.cast(preprocessing.image_size, "float32")
-    return window(image, tf.cast(corner, "float32") * scale, size * scale, preprocessing.image_size)
+    corner = tf.cast(start, "float32") + tf.cast(corner, "float32") * scale
+    return window(image, corner, size * scale, preprocessing.image_size)
 
 
 def _at(matrix, x, y):
