@@ -60,7 +60,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     The suffix stays, since Keras and Matplotlib choose their format by it. Raises WriteError where it can't be written.
     """
-    path = Path(path)
+    path = local_path(path)
     with writing(path):
         partial = _created(path)
         try:

@@ -12,6 +12,7 @@ import functools
 
 from keras_vit import analysis, bundle, checked, cli, data, files, models
 from keras_vit.analysis.probabilities import probabilities
+from keras_vit.files import local_path
 from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
 
@@ -32,6 +33,9 @@ class Options:
     """number of the class that gradient, gradcam and occlusion speak of; the likeliest unless given"""
     output: str = "runs/attention.png"
     """the picture"""
+
+    def __post_init__(self):
+        local_path(self.output)
 
 
 PRESETS = {"plain": Options}

@@ -104,6 +104,8 @@ def test_every_command_is_a_recipe_that_the_console_script_leads_to():
         ("predict runs/none seven.png --tpo 3", "no option '--tpo' (did you mean '--top'?)"),
         ("predict runs/none seven.png --top 0", "top is at least 1, not 0"),
         ("predict runs/none", "no images were given; name some files, as in keras-vit predict"),
+        ("attention --images a.png --output gs://b/a.png", "'gs://b/a.png' is no path of this machine"),
+        ("compare --preset smoke --output gs://b/a", "'gs://b/a' is no path of this machine"),
         ("predict runs/none seven.png", "'runs/none' is no folder of a finished run, and no .keras file"),
         ("predict none.keras seven.png", "'none.keras' is no folder of a finished run, and no .keras file"),
         ("export vit-b16 served/1", "'vit-b16' says nothing of weights; name some, as in 'vit-b16:"),

@@ -2,6 +2,8 @@
 
 from keras_vit import checked
 
+from keras_vit.files import local_path
+
 
 @checked.options
 class Options:
@@ -45,6 +47,7 @@ class Options:
 
 def check(options: Options) -> None:
     """Raises ValueError where the options make no comparison, whatever the data."""
+    local_path(options.output)
     shares = options.shares
     if not shares or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] <= 1:
         raise ValueError(f"shares rise from above 0 to at most 1, such as 0.1 0.3 1, not {shares}")
