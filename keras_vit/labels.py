@@ -14,8 +14,9 @@ def names_of(labels: Any) -> tuple[str, ...]:
     """Returns the names of classes in the order of their numbers.
 
     `labels` is a sequence, an array (classes,) or an iterator of names (text, UTF-8 bytes or numbers), a dict of
-    {0: "cat"} or {"cat": 0}, or the path of a UTF-8 text file with one name a line. Raises ValueError for what can be
-    meant in several ways: a set, which has no order, a text that is no path of a file, names that are empty or twice.
+    {0: "cat"} or {"cat": 0}, or the path of a UTF-8 text file with one name a line. Two classes may have one name, as
+    ImageNet's cranes do. Raises ValueError for what can be meant in several ways: a set, which has no order, a text
+    that is no path of a file, an empty name.
     """
     if isinstance(labels, str | os.PathLike):
         found = _lines(labels)
@@ -27,11 +28,7 @@ def names_of(labels: Any) -> tuple[str, ...]:
         raise ValueError(f"labels={_short(labels)} is no sequence of names; {_WANTED}")
     else:
         found = list(labels)
-    names = tuple(_name(each) for each in found)
-    for number, name in enumerate(names):
-        if (first := names.index(name)) != number:
-            raise ValueError(f"labels calls class {first} and class {number} {name!r}; give each a name of its own")
-    return names
+    return tuple(map(_name, found))
 
 
 def _lines(path):

@@ -1,7 +1,6 @@
 """What a comparison of networks is asked for."""
 
 from keras_vit import checked
-
 from keras_vit.files import local_path
 
 
