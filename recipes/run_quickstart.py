@@ -53,7 +53,7 @@ def run(chosen):
     options = PRESETS[chosen.training]()
     console.rule("1. Train a small Vision Transformer on 1,797 handwritten digits")
     model = train(options.replace(output=str(home / "training"), fresh=fresh)).model
-    source = data.open_source(options.data.name, data_dir=options.data.data_dir, seed=options.data.split_seed)
+    source = data.open_source(options.data.name, data_dir=options.data.data_dir, split_seed=options.data.split_seed)
     preprocessing = data.model_preprocessing(model)
     digits = held_out(source)
 

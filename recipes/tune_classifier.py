@@ -86,9 +86,8 @@ def tune(search, train=train):
             "a search trains each trial on one machine, by the strategy one or mirrored; "
             "start the same command on several machines that share a disk to train several trials at once"
         )
-    data.open_source(
-        base.data.name, data_dir=base.data.data_dir, seed=base.data.split_seed
-    )  # what it can't read no trial can
+    # what it can't read no trial can
+    data.open_source(base.data.name, data_dir=base.data.data_dir, split_seed=base.data.split_seed)
     return tuning.tune(search, train, base.task.monitor)
 
 

@@ -71,10 +71,10 @@ def training_batches(
         tf.random.set_seed(1)  # of this function's graph alone: the user's global seed must not count here
         key = tf.stack([tf.constant(seed, "int64"), epoch])
         order = tf.random.stateless_uniform((), key, minval=None, maxval=None, dtype="int64")
-        rows = _numbered(source.examples("train", seed=order), repeats)
+        rows = _numbered(source.rows("train", seed=order), repeats)
         if done:
             rows = _without(corrupt, rows).repeat().skip(done)
-        images = decode_or_skip(rows, _seeded(decode, key), source.recorder, "train")
+        images = decode_or_skip(rows, _seeded(decode, key), source.recorder, "train", source.load)
         return images.repeat().take(per_epoch - done)
 
     dataset = tf.data.Dataset.range(first_epoch + bool(done), epochs).flat_map(epoch_of)
@@ -93,8 +93,8 @@ def evaluation_batches(source: Source, split: str, decode: Decode, batch: int) -
     """
     if batch < 1:
         raise DataError(f"batch={batch!r}; a batch has at least 1 image")
-    rows = _numbered(source.examples(split), 1)
-    dataset = decode_or_skip(rows, _seeded(decode, tf.zeros(2, "int64")), source.recorder, split)
+    rows = _numbered(source.rows(split), 1)
+    dataset = decode_or_skip(rows, _seeded(decode, tf.zeros(2, "int64")), source.recorder, split, source.load)
     return _finish(dataset.batch(batch))
 
 

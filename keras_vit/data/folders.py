@@ -1,45 +1,52 @@
 """A person's own images, in folders named after their classes, or as they lie."""
 
-import os
 import pathlib
 import warnings
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from keras_vit.data import listing, splitting
 from keras_vit.data.skipping import DataError
-from keras_vit.data.source import Source
-from keras_vit.data.splitting import fill_splits
+from keras_vit.data.source import SPLITS, Source
 from keras_vit.data.targets import Target
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _VALIDATION = ("validation", "val", "valid")
 _SHAPE = "FOLDER/train/CLASS/*.jpg with FOLDER/test/CLASS/*.jpg, or FOLDER/CLASS/*.jpg"
 _PLAIN = "FOLDER/train/*.jpg with FOLDER/test/*.jpg, or FOLDER/*.jpg, at any depth"
 
 
-def open_folder(path: str, *, targets: Sequence[str] = ("label",), seed: int = 0, validation: float = 0.1) -> Source:
+def open_folder(
+    path: str, *, targets: Sequence[str] = ("label",), split_seed: int = 0, validation: float = 0.1
+) -> Source:
     """Opens PATH/train/CLASS/* with PATH/test and PATH/validation, or PATH/CLASS/*, as a Source.
 
-    Without `targets` all images count, at any depth, whatever the folder they lie in. A split without a folder of its
-    own is drawn from the training images, about the fraction `validation` of them: by their names and `seed` alone, so
-    that an image stays in its split when others come or go (`splitting.fill_splits`). Ids are paths relative to PATH.
-    Warns of classes that a split has no image of. Raises DataError.
+    Without `targets` all images count, at any depth, whatever the folder they lie in. What has no split of its own is
+    cut from the training images, about a share `validation` of each class, by their names (`splitting.split`). Ids are
+    paths relative to PATH. Warns of entries that are left out, of a split that stands in for another, and of classes
+    that have no image in a split. Raises DataError.
     """
     root = pathlib.Path(path).expanduser()
     if other := [name for name in targets if name != "label"]:
         raise DataError(
             f"folder:{path} has no {other[0]!r} of its images; folders tell their 'label' alone, or nothing"
         )
-    if not path or not root.is_dir():
-        raise DataError(f"no folder {str(root)!r}; folder:PATH expects {_SHAPE if targets else _PLAIN}")
-    labels, files = _find_classes(root) if targets else ((), _find_images(root))
-    splits = fill_splits(_told(files, root), seed, validation, labels)
+    listing.check_name(root)
+    try:
+        if not path or not root.is_dir():
+            raise DataError(f"no folder {str(root)!r}; folder:PATH expects {_SHAPE if targets else _PLAIN}")
+        labels, files = _find_classes(root) if targets else ((), _find_images(root))
+    except OSError as error:
+        raise DataError(
+            f"the folder {listing.shown(error.filename or root)} can't be read: {error.strerror}"
+        ) from error
+    splits = _split(root, files, validation, split_seed)
     if empty := [name for name, rows in splits.items() if not rows]:
         count = sum(map(len, files.values()))
         raise DataError(f"{root} has {count} images, too few: nothing is left for {' and '.join(empty)}")
+    _warn_of_absent(root, labels, splits)
 
-    sizes = {split: len(splits[split]) for split in ("train", "validation", "test")}
+    sizes = {split: len(splits[split]) for split in SPLITS}
     with tf.device("CPU"):  # made once: a graph that reads them captures them, instead of holding a copy
         tables = {split: _table(rows) for split, rows in splits.items()}
     start = f"{root}/"
@@ -48,17 +55,16 @@ def open_folder(path: str, *, targets: Sequence[str] = ("label",), seed: int = 0
         dataset = tf.data.Dataset.from_tensor_slices(tables[split])
         if shuffle is not None:
             dataset = dataset.shuffle(sizes[split], seed=shuffle, reshuffle_each_iteration=False)
+        return dataset.map(lambda name, number: {"id": name} | ({"label": number} if targets else {}))
 
-        def load(name, number):
-            known = {"label": number} if targets else {}
-            return {"image": tf.io.read_file(start + name), "id": name} | known
-
-        return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    def load(row):
+        return {"image": tf.io.read_file(start + row["id"]), **row}
 
     def ids(split):
         return tuple(name for name, _ in splits[split])
 
-    return Source(f"folder:{path}", {name: Target("class", labels) for name in targets}, 3, sizes, read, ids)
+    known = {name: Target("class", labels) for name in targets}
+    return Source(f"folder:{path}", known, 3, sizes, read, ids, load)
 
 
 def _table(rows):
@@ -68,7 +74,7 @@ def _table(rows):
 
 def _split_folders(root, expected):
     """Returns {split: its folder's name}, or the root alone as "train"."""
-    inside = {folder.name for folder in _folders(root)}
+    inside = {folder.name for folder in listing.folders(root)}
     if "train" in inside:
         aliases = {"train": ["train"], "validation": _VALIDATION, "test": ["test"]}
         present = {split: [name for name in names if name in inside] for split, names in aliases.items()}
@@ -81,7 +87,7 @@ def _split_folders(root, expected):
 def _find_classes(root):
     """Returns the class names, and {split: [(path relative to root, number of its class)]} as found."""
     found = _split_folders(root, _SHAPE)
-    classes = {split: [folder.name for folder in _folders(root / found[split])] for split in found}
+    classes = {split: [folder.name for folder in listing.folders(root / found[split])] for split in found}
     labels = classes["train"]
     if len(labels) < 2:
         what = f"only the class folder {labels[0]!r}, and two are needed" if labels else "no class folders"
@@ -99,53 +105,41 @@ def _find_images(root):
     """Returns {split: [(path relative to root, 0)]} of all images as found, at any depth."""
     found = {}
     for split, folder in _split_folders(root, _PLAIN).items():
-        entries = []
-        for path, folders, names in os.walk(root / folder, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            entries += [pathlib.Path(path, name) for name in sorted(names) if not name.startswith(".")]
-        images = [entry for entry in entries if entry.suffix.lower() in ENDINGS]
-        _warn_of([entry for entry in entries if entry.suffix.lower() not in ENDINGS], root / folder)
-        if not images:
-            raise DataError(f"{root / folder} has no images; they end in {', '.join(ENDINGS)}")
+        left: listing.Left = {}
+        images = listing.images(root / folder, left, deep=True)
+        listing.warn_of(left, root / folder)
         found[split] = [(image.relative_to(root).as_posix(), 0) for image in images]
     return found
 
 
-def _folders(path):
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
 def _images(root, folder, labels):
-    rows, others = [], []
+    rows, left = [], {}
     for number, label in enumerate(labels):
-        entries = sorted(p for p in (root / folder / label).iterdir() if not p.name.startswith("."))
-        images = [entry for entry in entries if entry.suffix.lower() in ENDINGS]
-        if not images:
-            raise DataError(f"{root / folder / label} has no images; they end in {', '.join(ENDINGS)}")
+        images = listing.images(root / folder / label, left)
         rows += [(image.relative_to(root).as_posix(), number) for image in images]
-        others += [entry for entry in entries if entry.suffix.lower() not in ENDINGS]
-    _warn_of(others, root / folder)
+    listing.warn_of(left, root / folder)
     return rows
 
 
-def _warn_of(others, folder):
-    """Warns of entries that are left out."""
-    if others:
+def _split(root, files, validation, seed):
+    """Returns {"train", "validation", "test"} of rows, cutting those that are missing; warns of a stand-in."""
+    splits = dict(files)
+    held_out = "test" not in splits and "validation" in splits
+    if held_out:
+        splits["test"] = splits.pop("validation")
+    wanted = [name for name in splitting.HELD_OUT if name not in splits]
+    if held_out:
         warnings.warn(
-            f"{folder}: {len(others)} entries, such as {others[0]}, are left out, "
-            f"for images end in {', '.join(ENDINGS)}",
-            stacklevel=5,
+            f"{root} has no test/: its validation folder is the test split, and a validation split is cut from train/",
+            stacklevel=3,
         )
+    return {**splits, **splitting.split(splits["train"], wanted, validation, seed)}
 
 
-def _told(files, root):
-    """Returns `files` with a held-out folder as the test split, and says so where it has another name."""
-    if "test" in files or "validation" not in files:
-        return files
-    held_out = files["validation"][0][0].partition("/")[0]
-    warnings.warn(
-        f"{root} has {held_out}/ but no test/: the images of {held_out}/ are the test, and those that choose the best "
-        "epoch are drawn from train/",
-        stacklevel=4,
-    )
-    return {"train": files["train"], "test": files["validation"]}
+def _warn_of_absent(root, labels, splits):
+    """Warns of classes that have no image in a split."""
+    for split, rows in splits.items():
+        there = {number for _, number in rows}
+        if absent := [label for number, label in enumerate(labels) if number not in there]:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            warnings.warn(f"{root}: the {split} split has no image of {absent[0]!r}{more}", stacklevel=3)

@@ -51,7 +51,8 @@ def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes a grey image, or a PNG with a palette, to uint8 (h, w, 1): grey values, or places in the palette."""
     encoded = tf.convert_to_tensor(encoded, "string")
     palette = _is_png(encoded) & (_header(encoded)[25] == _PALETTE)
-    return tf.cond(palette, lambda: _places(encoded), lambda: _grey_mask(encoded))
+    mask = tf.cond(palette, lambda: _places(encoded), lambda: _grey_mask(encoded))
+    return tf.ensure_shape(mask, (None, None, 1))
 
 
 def reason_of(error: tf.errors.OpError) -> str:

@@ -13,7 +13,7 @@ def open_source(
     *,
     targets: Sequence[str] = ("label",),
     data_dir: str | None = None,
-    seed: int = 0,
+    split_seed: int = 0,
     validation: float = 0.1,
 ) -> Source:
     """Opens the Source called "digits", "digits_on_photos", any name of TensorFlow Datasets, or "folder:PATH".
@@ -24,7 +24,8 @@ def open_source(
 
     `data_dir` is where TensorFlow Datasets keeps prepared data; a data set that is not there yet is
     downloaded into it. The fraction `validation` of the training images is held out where the source has no
-    validation split beside its test split; of a folder `seed` and their names draw them. Raises DataError.
+    validation split beside its test split. Those of a folder are drawn by their names and `split_seed`. That is not the
+    seed of a training, so that no model has seen the test images of another, which may start from it. Raises DataError.
     """
     if not isinstance(name, str) or not name:
         raise DataError(f"a data set is named by a string such as 'digits' or 'folder:photos', not {name!r}")
@@ -34,5 +35,5 @@ def open_source(
         raise DataError(f"validation={validation!r}; it is a share of the training images between 0 and 0.5")
     kind, colon, path = name.partition(":")
     if kind == "folder" and colon:
-        return open_folder(path, targets=targets, seed=seed, validation=validation)
+        return open_folder(path, targets=targets, split_seed=split_seed, validation=validation)
     return open_tfds(name, targets=targets, data_dir=data_dir, validation=validation)

@@ -1,6 +1,7 @@
 """Image files as a model takes them."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data.image_files import reason_of
+from keras_vit.data.listing import shown
 from keras_vit.data.preprocessing import Preprocessing
 from keras_vit.data.published import model_preprocessing
 
@@ -27,9 +30,12 @@ def read_images(
 
 
 def _decoded(path, preprocessing):
+    name = shown(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or a device would keep us waiting
+            raise ValueError(f"{name!r} is no file of an image, but a folder, a device or a pipe")
         return preprocessing.decode(Path(path).read_bytes())
     except OSError as error:
-        raise ValueError(f"image {str(path)!r} can't be read: {error.strerror}") from error
+        raise ValueError(f"image {name!r} can't be read: {error.strerror}") from error
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"{str(path)!r} is no image in JPEG, PNG, GIF, BMP or WebP") from error
+        raise ValueError(f"{name!r} {reason_of(error)}") from error

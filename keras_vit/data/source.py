@@ -17,9 +17,11 @@ class Source:
     """Encoded images in the splits "train", "validation" and "test".
 
     `targets` maps the names of what is known of each image to their Target; it is empty where nothing is.
-    `channels` is 1 (grey) or 3 (RGB), `sizes` maps each split to its number of examples. `read(split, seed)` is what
-    `examples` calls. `ids(split)`, where it is not None, cheaply names the examples of a split in their order, by the
-    "id" of each, so that a run can tell whether the images are still those that it began with.
+    `channels` is 1 (grey) or 3 (RGB), `sizes` maps each split to its number of examples. `read(split, seed)` gives the
+    examples in an order; where `load` is not None it gives them without "image", and `load(example)` adds it, so that
+    a file that can't be read is skipped as one that can't be decoded is. `ids(split)`, where it is not None, cheaply
+    names the examples of a split in their order, by the "id" of each, so that a run can tell whether the images are
+    still those that it began with.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Source:
     sizes: Mapping[str, int]
     read: Callable[[str, int | tf.Tensor | None], tf.data.Dataset] = dataclasses.field(repr=False)
     ids: Callable[[str], tuple[str, ...]] | None = dataclasses.field(default=None, repr=False)
+    load: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] | None = dataclasses.field(default=None, repr=False)
     recorder: Recorder = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self):
@@ -46,6 +49,11 @@ class Source:
         The order is always the same; with `seed`, an int64 that may be a tensor, it is the shuffled one of
         that seed. Raises DataError for an unknown split.
         """
+        rows = self.rows(split, seed)
+        return rows if self.load is None else rows.map(self.load, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def rows(self, split: str, seed: int | tf.Tensor | None = None) -> tf.data.Dataset:
+        """Returns `examples` before `load`."""
         if split not in self.sizes:
             raise DataError(f"no split {split!r}; {self.name} has {', '.join(map(repr, self.sizes))}")
         return self.read(split, seed)

@@ -1,57 +1,54 @@
-"""Which images are trained on, which choose the best epoch, which test: by their names, whatever lies beside them."""
+"""The split of images that come without one: a place for each by its name, whatever else lies beside it."""
 
 import hashlib
-import warnings
+import unicodedata
 from collections.abc import Mapping, Sequence
 
-Row = tuple[str, int]  # the path of an image relative to its source, and the number of its class
+Row = tuple[str, int]  # a name and the number of its class
+
+HELD_OUT = ("test", "validation")
 
 
-def fill_splits(
-    files: Mapping[str, Sequence[Row]], seed: int, fraction: float, labels: Sequence[str] = ()
-) -> dict[str, list[Row]]:
-    """Returns the rows of "train", "validation" and "test", each in its order, drawing from "train" what is missing.
+def split(rows: Sequence[Row], wanted: Sequence[str], share: float, seed: int = 0) -> dict[str, list[Row]]:
+    """Returns `rows` as "train" and those `wanted` of "test" and "validation", each about a `share` of a class.
 
-    An image is drawn with the probability `fraction` for each split that is missing, by a hash of its name and `seed`
-    alone: others that come or go don't move it. A class of which none is drawn for a split gives the one whose hash is
-    next, as long as another is left to train on. Once a class has images in all splits, others that come to it move
-    none from "train" to "test". Warns of classes that a split has no image of.
+    A hash of `seed` and its name gives each image its place, so a split changes neither with the order of images nor
+    with a training's seed, and hardly with their number: an image that is added goes to its own place. The name is
+    hashed and not what the file holds, which would mean to read every file before the first can be used; copies of one
+    image under two names can lie on both sides.
+
+    A class of which the hash holds none out gives its lowest to the test, and the next to the validation, as long as
+    one is left to train on.
     """
-    found = {name: list(rows) for name, rows in files.items()}
-    missing = [name for name in ("test", "validation") if name not in found]
-    drawn: dict[str, list[Row]] = {name: [] for name in missing}
-    rest = []
-    for rows in _by_class(found["train"]).values():
-        ordered = sorted((_place(name, seed), (name, label)) for name, label in rows)
-        for i, name in enumerate(missing):
-            below = [each for each in ordered if each[0] < fraction * (i + 1)] or ordered[:1]
-            taken = below[: len(ordered) - 1]  # one is left to train on
-            drawn[name] += [row for _, row in taken]
-            ordered = ordered[len(taken) :]
-        rest += [row for _, row in ordered]
-    places = {row: i for i, row in enumerate(found["train"])}
-    drawn["train"] = rest
-    found |= {name: sorted(rows, key=places.__getitem__) for name, rows in drawn.items()}
-    _warn_of_absent(found, labels)
-    return found
-
-
-def _by_class(rows):
-    members = {}
+    members: dict[int, list[Row]] = {}
     for row in rows:
         members.setdefault(row[1], []).append(row)
-    return members
+    parts: dict[str, set[Row]] = {name: set() for name in wanted}
+    for each in members.values():
+        for name, held in _held_out(each, wanted, share, seed).items():
+            parts[name].update(held)
+    taken = set().union(*parts.values())
+    chosen: Mapping[str, set[Row]] = {"train": set(rows) - taken} | parts
+    return {name: [row for row in rows if row in held] for name, held in chosen.items()}
 
 
-def _place(name, seed):
-    """Returns a number from 0 to 1 that `name` and `seed` alone decide, the same on every machine."""
-    data = f"{seed}/{name}".encode(errors="surrogateescape")
-    return int.from_bytes(hashlib.sha256(data).digest()[:8]) / 2**64
+def place(name: str, seed: int = 0) -> float:
+    """Returns where an image stands between 0 and 1, by its name alone."""
+    written = unicodedata.normalize("NFC", name)  # as some file systems don't
+    digest = hashlib.sha256(f"{seed}:{written}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _warn_of_absent(found, labels):
-    for name, rows in found.items():
-        present = {label for _, label in rows}
-        if rows and (absent := [label for i, label in enumerate(labels) if i not in present]):
-            told = ", ".join(map(repr, absent[:5])) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-            warnings.warn(f"{name} has no image of {told}: there are too few", stacklevel=4)
+def _held_out(rows, wanted, share, seed):
+    """Returns {split: rows} of the rows of one class."""
+    places = {row: place(row[0], seed) for row in rows}
+    rest = sorted(rows, key=lambda row: (places[row], row))
+    found = {}
+    for i, name in enumerate(HELD_OUT):  # the validation's range stays its own where there are test images already
+        if name not in wanted:
+            continue
+        held = [row for row in rest if i * share <= places[row] < (i + 1) * share] or rest[:1]
+        found[name] = held[: max(0, len(rest) - 1)]
+        gone = set(found[name])
+        rest = [row for row in rest if row not in gone]
+    return found

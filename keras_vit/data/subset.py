@@ -17,8 +17,8 @@ def subset(source: Source, fraction: float, seed: int = 0) -> Source:
     """Returns `source` with only a `fraction` of its training and its validation images; all test images stay.
 
     Each class keeps its fraction, rounded, and one image at least; images without classes are drawn as if of one.
-    `seed` draws them, so that a smaller fraction lies within a larger one. What is kept is held in memory, as encoded.
-    Raises DataError for a fraction outside (0, 1].
+    `seed` draws them, so that a smaller fraction lies within a larger one. What is kept is held in memory, as encoded,
+    but for files, which are read when they are needed. Raises DataError for a fraction outside (0, 1].
     """
     if not 0 < fraction <= 1:
         raise DataError(f"a fraction of {fraction!r} of {source.name}; it is above 0 and at most 1")
@@ -45,7 +45,7 @@ def subset(source: Source, fraction: float, seed: int = 0) -> Source:
 
 def _drawn(source, split, fraction, rng):
     """Returns the examples that are kept as a dict of tensors (n,), in the order of `source`."""
-    batches = source.examples(split).batch(_BATCH)
+    batches = source.rows(split).batch(_BATCH)
     labels = _classes(source, split, batches)
     kept = np.zeros(len(labels), bool)
     for label in np.unique(labels):

@@ -70,7 +70,7 @@ class Classify:
             name = options.model.name
             raise ValueError(f"{name} has no distillation token to learn from a teacher with; deit-s16 has")
         data.augmentation(options.data.augment)
-        source = data.open_source(options.data.name, data_dir=options.data.data_dir, seed=options.data.split_seed)
+        source = data.open_source(options.data.name, data_dir=options.data.data_dir, split_seed=options.data.split_seed)
         return data.subset(source, options.data.train_fraction, options.run.seed)
 
     def learner(self, options: Options, source: data.Source) -> Learner:

@@ -56,7 +56,7 @@ class Data:
     data_dir: str | None = None
     """where tensorflow-datasets keeps its files; its own place unless given"""
     split_seed: int = 0
-    """with their names draws the validation and test images of a folder without such; --seed leaves them alone"""
+    """draws the validation and test images of a folder without its own; a run's seed leaves them as they are"""
     train_fraction: float = 1.0
     """fraction of the training and validation images that is used; all test images are"""
     image_size: int | tuple[int, int] | None = None

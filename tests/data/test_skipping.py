@@ -74,7 +74,7 @@ def test_more_than_one_per_cent_of_corrupt_images_stops_with_their_list(tmp_path
         flat(training_batches(source, decode(), 50, epochs=2))
     message = str(caught.value)
     assert "3 of the 200 train images" in message and "at most 2 may be" in message
-    assert message.splitlines()[1:] == [f"  {name}" for name in bad]
+    assert message.splitlines()[1:] == [f"  {name} is no image in JPEG, PNG, GIF, BMP or WebP" for name in bad]
     assert sorted(source.skipped) == sorted(bad)
 
 
