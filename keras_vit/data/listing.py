@@ -79,7 +79,9 @@ def _reason(entry, deep):
     if _is_folder(entry):
         return _AROUND if deep else "they are folders"
     if not _is_file(entry):
-        return "they are links that lead nowhere" if entry.is_symlink() else "they are devices, sockets or pipes"
+        return (
+            "they are devices, sockets or pipes" if os.path.exists(entry.path) else "they are links that lead nowhere"
+        )
     ending = os.path.splitext(entry.name)[1].lower()
     if ending in ENDINGS:
         return None

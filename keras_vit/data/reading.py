@@ -30,12 +30,12 @@ def read_images(
 
 
 def _decoded(path, preprocessing):
-    name = shown(path)
+    name = f"'{shown(path)}'"
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or a device would keep us waiting
-            raise ValueError(f"{name!r} is no file of an image, but a folder, a device or a pipe")
+            raise ValueError(f"{name} is no file of an image, but a folder, a device or a pipe")
         return preprocessing.decode(Path(path).read_bytes())
     except OSError as error:
-        raise ValueError(f"image {name!r} can't be read: {error.strerror}") from error
+        raise ValueError(f"image {name} can't be read: {error.strerror}") from error
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"{name!r} {reason_of(error)}") from error
+        raise ValueError(f"{name} {reason_of(error)}") from error
