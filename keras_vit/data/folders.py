@@ -105,7 +105,7 @@ def _find_images(root):
     """Returns {split: [(path relative to root, 0)]} of all images as found, at any depth."""
     found = {}
     for split, folder in _split_folders(root, _PLAIN).items():
-        left: listing.Left = {}
+        left = {}
         images = listing.images(root / folder, left, deep=True)
         listing.warn_of(left, root / folder)
         found[split] = [(image.relative_to(root).as_posix(), 0) for image in images]
