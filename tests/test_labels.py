@@ -24,7 +24,6 @@ NAMES = ("cat", "dog", "ant")
         {"ant": 2, "cat": 0, "dog": 1},
         {np.int64(2): "ant", np.int64(0): "cat", np.int64(1): "dog"},
     ],
-    ids=lambda given: type(given).__name__ + ("" if hasattr(given, "__next__") else repr(given)),
 )
 def test_names_come_in_the_order_of_their_numbers(given):
     assert names_of(given) == NAMES
@@ -71,7 +70,6 @@ def test_a_file_has_one_name_a_line(tmp_path, ending, mark):
         (["cat", ""], "holds ''"),
         (["cat", ["dog"]], r"holds \['dog'\]"),
     ],
-    ids=repr,
 )
 def test_what_can_be_meant_in_several_ways_is_refused(given, says):
     with pytest.raises(ValueError, match=says):

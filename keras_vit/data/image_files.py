@@ -131,14 +131,14 @@ def _painted(encoded, start, own):
     """Returns a BMP of 8 bits in the colours of its palette, which TensorFlow leaves out."""
     palette = tf.cast(14 + own, "int32")
     room = tf.clip_by_value(tf.cast(start, "int32") - palette, 0, 4 * 256) // 4 * 4
-    colours = tf.io.decode_raw(tf.strings.substr(encoded, palette, room), "uint8")
+    colours = tf.io.decode_raw(_part(encoded, palette, room), "uint8")
     return tf.gather(tf.reshape(colours, (-1, 4))[:, 2::-1], tf.cast(_decoded(encoded, 3)[..., 0], "int32"))
 
 
 def _webp(encoded):
     header = _header(encoded)
     width, height = 1 + _little(header[24:27]), 1 + _little(header[27:30])
-    extended = tf.strings.substr(encoded, 12, 4) == b"VP8X"
+    extended = _part(encoded, 12, 4) == b"VP8X"
     animated = extended & (tf.bitwise.bitwise_and(tf.cast(header[20], "int32"), 2) > 0)
     with _required(~extended | (_area(height, width) <= PIXELS), _TOO_LARGE):
         image = tf.cond(animated, lambda: _first_frame(encoded, header[20]), lambda: _decoded(encoded, 0)[..., :3])
@@ -148,7 +148,7 @@ def _webp(encoded):
 def _first_frame(encoded, flags):
     """Returns the first image of an animated WebP, of which TensorFlow decodes those alone that announce an alpha."""
     flags = tf.bitwise.bitwise_or(tf.cast(flags, "int32"), 16)
-    parts = [tf.strings.substr(encoded, 0, 20), _written(flags), tf.strings.substr(encoded, 21, -1)]
+    parts = [_part(encoded, 0, 20), _written(flags), _part(encoded, 21, -1)]
     return _decoded(tf.strings.join(parts), 4)[..., :3]
 
 
@@ -168,9 +168,9 @@ def _grey_mask(encoded):
 
 def _places(encoded):
     """Returns the places in the palette of a PNG, which TensorFlow gives of a PNG that says it is grey."""
-    check = tf.bitwise.bitwise_xor(tf.io.decode_raw(tf.strings.substr(encoded, 29, 4), "uint8"), _NO_PALETTE)
+    check = tf.bitwise.bitwise_xor(tf.io.decode_raw(_part(encoded, 29, 4), "uint8", fixed_length=4), _NO_PALETTE)
     check = tf.strings.reduce_join(_written(tf.cast(check, "int32")))
-    parts = tf.strings.substr(encoded, [0, 26, 33], [25, 3, -1])
+    parts = [_part(encoded, at, count) for at, count in ((0, 25), (26, 3), (33, -1))]
     image = _png(tf.strings.join([parts[0], b"\0", parts[1], check, parts[2]]), 1)
     steps = tf.cast(2.0 ** _header(encoded)[24] - 1, "uint8")  # fewer bits than 8 come spread over 0 to 255
     return image // (255 // steps)
@@ -191,6 +191,11 @@ def _is_jpeg(encoded):
 
 def _is_png(encoded):
     return tf.strings.substr(encoded, 0, 2) == b"\x89P"
+
+
+def _part(encoded, start, count):
+    """Returns `count` bytes from `start` on, fewer where the file is over, which TensorFlow takes for an error."""
+    return tf.strings.substr(encoded, tf.minimum(start, tf.strings.length(encoded)), count)
 
 
 def _header(encoded):
