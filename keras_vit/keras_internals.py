@@ -4,11 +4,11 @@ Beside each stands the public API that we would use instead if Keras had it. tes
 for each, so that a release that renames one fails there, and says so.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any
-
-import keras
 
 
 def flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -43,13 +43,13 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
-def keeps_arguments(get_config: Callable[..., dict]) -> Callable[..., dict]:
-    """Lets a layer extend `get_config` and keep the plain arguments that Keras records of layers without one.
+def keeps_arguments(base: type[keras.layers.Layer]) -> Callable[[Callable[..., dict]], Callable[..., dict]]:
+    """Lets a subclass of `base` extend `get_config` and keep the plain arguments that Keras records without one.
 
     Keras tells a get_config of its own from that of a layer by a mark, which this passes on.
     Wish: `keras.Layer.arguments`.
     """
-    return functools.wraps(keras.layers.Layer.get_config)(get_config)
+    return functools.wraps(base.get_config)
 
 
 def stored_kernel(dense: keras.layers.Dense) -> keras.Variable:
@@ -168,3 +168,7 @@ def clip_after_reduction(optimizer: keras.optimizers.Optimizer, clip: Callable[[
         return list(zip(clip(list(reduced)), variables, strict=True))
 
     optimizer._all_reduce_sum_gradients = reduce_and_clip
+
+
+# last: once Keras is there our layers are imported (serialization), which need what stands above
+import keras  # noqa: E402

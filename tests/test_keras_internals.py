@@ -172,7 +172,7 @@ def test_arguments_are_still_recorded_under_a_marked_get_config():
         def __init__(self, size, **kwargs):
             super().__init__(**kwargs)
 
-        @keras_internals.keeps_arguments
+        @keras_internals.keeps_arguments(keras.layers.Layer)
         def get_config(self):
             return {**super().get_config(), "more": 1}
 

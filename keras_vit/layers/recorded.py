@@ -18,7 +18,7 @@ class Recorded(keras.layers.Layer):
     parts such as "attention/qkv", and is done again when the layer is built.
     """
 
-    @keras_internals.keeps_arguments
+    @keras_internals.keeps_arguments(keras.layers.Layer)
     def get_config(self) -> dict[str, Any]:
         parts = dict(_changes(self))
         return {**super().get_config(), **({"parts": parts} if parts else {})}

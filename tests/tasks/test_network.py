@@ -10,14 +10,14 @@ from keras_vit import Classify, Options, bundle, data
 from keras_vit.tasks.network import learner_of, network_of
 from keras_vit.testing import randomise
 
-_OPTIONS = {"width": 12, "depth": 1, "heads": 3, "mlp_dim": 20, "patch": 8, "image_size": 16}
+_OPTIONS = {"width": 12, "depth": 1, "heads": 3, "mlp_dim": 20, "patch": 8}
 _PREPROCESSING = data.Preprocessing((16, 16), 3, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bicubic", 0.7)
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """The best.keras of a run on images of an ant, a bee and a cat, and its model."""
-    model = randomise(keras_vit.build("vit-ti16", classes=3, **_OPTIONS))
+    model = randomise(keras_vit.build("vit-ti16", classes=3, image_size=16, **_OPTIONS))
     bundle.update(model, labels=("ant", "bee", "cat"), preprocessing=_PREPROCESSING)
     path = tmp_path_factory.mktemp("run") / "best.keras"
     model.save(path)
@@ -27,7 +27,9 @@ def file(tmp_path_factory):
 def _start(file, labels, **options):
     """Returns (network, learner) of a training on images with `labels` that starts from `file`."""
     source = data.Source("pets", {"label": data.Target("class", labels)}, 3, {"train": 7}, None)
-    told = Options(task=Classify()).replace(model="vit-ti16", model_options=_OPTIONS, weights=str(file), **options)
+    told = Options(task=Classify()).replace(
+        model="vit-ti16", image_size=16, model_options=_OPTIONS, weights=str(file), **options
+    )
     network = network_of(told, source, classes=len(labels), channels=3)
     return network, learner_of(network, told)
 
