@@ -80,6 +80,9 @@ def run(
 
 def call(work: Callable[[], T]) -> T:
     """Calls `work()`; what can't be done is a line on stderr, with exit status 2 for input that can't be used."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal can't write is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     try:
         return work()
     except (DivergedError, WorkerLostError, WriteError) as error:

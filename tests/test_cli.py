@@ -1,7 +1,9 @@
 """The command line that is made from nested dataclasses of options, and the files of options."""
 
 import dataclasses
+import io
 import json
+import sys
 from dataclasses import field
 
 import pytest
@@ -220,3 +222,10 @@ def test_options_without_groups_are_a_command_line_too(capsys):
     with pytest.raises(SystemExit):
         cli.parse({"plain": Drawing}, "Draws.", ["--sise", "7"])
     assert capsys.readouterr().err == "error: no option '--sise' (did you mean '--size'?)\n"
+
+
+def test_name_that_the_terminal_cannot_write_is_printed_as_its_code(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    cli.call(lambda: print("猫", "caf\udce9.png"))
+    assert written.getvalue() == b"\\u732b caf\\udce9.png\n"

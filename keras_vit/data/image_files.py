@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_vit.data import orientation
 
-PIXELS = 100_000_000  # of the largest image that is decoded: 0.3 GB, and 1.2 GB as float32
+PIXELS = 100_000_000  # of the largest image that is decoded: 0.3 GB in colour
 CONVERT = "convert it to PNG, as ImageMagick does by `magick FILE FILE.png`"
 _OTHERS = {  # what else people have, by how it begins; bytes beyond ASCII can only be skipped
     "TIFF": r"(?:II[*+]\x00|MM\x00[*+])\C*",
