@@ -56,6 +56,19 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
     return build(name, weights=weights, **fitting)
 
 
+def check_head(name: str, model: keras.Model) -> None:
+    """Raises ValueError where `name` is a published checkpoint that doesn't fill the head of `model`.
+
+    What such a head says of classes is chance, and as a file or as a service it would say so for good.
+    """
+    known, _, tag = name.partition(":")
+    if tag and bundle.of(model).origin == name and (has := published(known)[tag].classes) != _classes(model):
+        raise ValueError(
+            f"{name!r} can't name classes: the checkpoint has {has} classes and the model {_classes(model)}, "
+            "so its head is new; name a classifier, or train it first, as in keras-vit train classify --weights"
+        )
+
+
 def _start_from(model, weights, new_head):
     """Fills `model` from `weights`, the tag of a published checkpoint or a path.
 

@@ -24,7 +24,9 @@ class Options:
 
 def export(options):
     """Exports the model and prints where; ValueError for what can't be exported."""
-    print(f"exported to {keras_vit.export(models.model_of(options.model), options.folder)}")
+    model = models.model_of(options.model)
+    models.check_head(options.model, model)
+    print(f"exported to {keras_vit.export(model, options.folder)}")
 
 
 main = functools.partial(cli.run, export, {"plain": Options}, __doc__)

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from keras_vit import bundle, checked, cli, data, models, serving, weights
+from keras_vit import checked, cli, data, models, serving
 from keras_vit.analysis.probabilities import probabilities
 
 BATCH = 64  # files that are read at once
@@ -45,22 +45,12 @@ def predict(options):
     labels = serving.labels_of(model)
     if labels is None:
         raise ValueError(f"{options.model!r} has no classes to predict, only features; name a classifier")
-    _check_head(options.model, model, len(labels))
+    models.check_head(options.model, model)
     for start in range(0, len(options.images), BATCH):
         files = options.images[start : start + BATCH]
         for file, shares in zip(files, probabilities(model, data.read_images(files, model)), strict=True):
             likeliest = np.argsort(-shares, kind="stable")[: options.top]
             print(line(file, [labels[i] for i in likeliest], shares[likeliest].tolist(), options.json))
-
-
-def _check_head(name, model, classes):
-    """Raises ValueError where `name` is a published checkpoint that doesn't fill the head of `model`."""
-    known, _, tag = name.partition(":")
-    if tag and bundle.of(model).origin == name and (has := weights.published(known)[tag].classes) != classes:
-        raise ValueError(
-            f"{name!r} can't predict: the checkpoint has {has} classes and the model {classes}, so its head is new; "
-            "name a classifier, or train it first, as in keras-vit train classify --weights"
-        )
 
 
 def line(file, labels, shares, as_json):

@@ -144,12 +144,14 @@ def test_probabilities_of_a_model_that_was_trained_for_several_labels_are_sigmoi
     np.testing.assert_allclose([got[f"c{i}"] for i in range(7)], expected, rtol=1e-3)
 
 
-def test_published_weights_that_leave_the_head_new_predict_nothing(monkeypatch, capsys):
+def test_published_weights_that_leave_the_head_new_predict_and_serve_nothing(monkeypatch, capsys, tmp_path):
     model = small("vit")
     bundle.update(model, origin="vit-b16:dino")
     monkeypatch.setattr("keras_vit.models.model_of", lambda name: model)
     said = "the checkpoint has 0 classes and the model 7, so its head is new"
     assert said in refused(["predict", "vit-b16:dino", "seven.png"], capsys)
+    assert said in refused(["export", "vit-b16:dino", str(tmp_path / "served")], capsys)
+    assert not (tmp_path / "served").exists()
 
 
 @pytest.mark.slow
