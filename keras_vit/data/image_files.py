@@ -6,6 +6,7 @@ A refusal is a tf.errors.InvalidArgumentError whose text `reason_of` finds.
 import re
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vit.data import orientation
@@ -26,9 +27,8 @@ _HEADER = 68  # bytes in which all but JPEG say what they hold
 _DARKEST = 16  # of 255, below which no brightest pixel of a real image of 16 bits lies
 _PALETTE = 3  # the colour type of a PNG that has one
 # CRCs of equal length differ by what their texts differ by, whatever else stands in them
-_NO_PALETTE = tf.constant(
-    list((zlib.crc32(b"IHDR" + bytes(13)) ^ zlib.crc32(b"IHDR" + bytes(9) + b"\3" + bytes(3))).to_bytes(4, "big")),
-    "uint8",
+_NO_PALETTE = np.frombuffer(
+    (zlib.crc32(b"IHDR" + bytes(13)) ^ zlib.crc32(b"IHDR" + bytes(9) + b"\3" + bytes(3))).to_bytes(4, "big"), "uint8"
 )
 _TOO_LARGE = f"has more than {PIXELS:,} pixels; make it smaller"
 _DARK = "is a PNG of 16 bits with fewer in use, such as 12, and would be black; scale it to 8 bits and save it as PNG"

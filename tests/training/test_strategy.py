@@ -1,6 +1,8 @@
 """Devices share batches evenly, and precision lasts no longer than asked."""
 
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import keras
@@ -96,3 +98,20 @@ def test_a_cluster_that_cannot_be_joined_leaves_the_environment_as_it_was(before
     with pytest.raises(ValueError, match="only before TensorFlow computes anything"):
         strategy.choose("auto", "localhost:1,localhost:2", 0)
     assert os.environ.get("TF_CONFIG") == before
+
+
+def test_devices_can_be_chosen_after_every_module_was_imported():
+    """A tensor that a module makes as it is imported would start TensorFlow, and its devices were chosen by that."""
+    program = """
+import importlib, pkgutil
+import keras_vit
+import tensorflow as tf
+for each in pkgutil.walk_packages(keras_vit.__path__, "keras_vit."):
+    if not each.name.endswith("__main__"):
+        importlib.import_module(each.name)
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, 2 * [tf.config.LogicalDeviceConfiguration()])
+print(len(tf.config.list_logical_devices("CPU")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2", done.stderr
