@@ -7,7 +7,6 @@ from pathlib import Path
 
 import keras
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from keras_vit import registry
@@ -28,15 +27,7 @@ def small_of(family):
     return registry.join(family, row), {k: v for k, v in changed.items() if k not in fixed}, small.image_size
 
 
-@pytest.fixture
-def eagerly():
-    """Steps run as they are: for a handful of them, making a graph would take ten times as long."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-def test_every_family_is_built_trained_saved_loaded_exported_and_looked_into(tmp_path, monkeypatch, eagerly):
+def test_every_family_is_built_trained_saved_loaded_exported_and_looked_into(tmp_path, monkeypatch):
     training, loading = (block for block in BLOCKS if "digits.keras" in block)
     families = registry.list_families()
     for family in families:
