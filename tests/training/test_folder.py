@@ -1,6 +1,7 @@
 """A run's folder: who may use it, what is written, what starting over removes."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import platform
@@ -182,9 +183,17 @@ def test_a_finished_run_that_nobody_can_write_to_can_be_opened(tmp_path):
     assert contents(tmp_path) == before
 
 
-def held_elsewhere(path):
+NO_LOCKS = """
+import errno, fcntl
+def unsupported(*_):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+fcntl.flock = unsupported
+"""
+
+
+def held_elsewhere(path, start=""):
     """A process of its own that holds the folder of a run, until its stdin ends."""
-    code = f"""
+    code = f"""{start}
 import dataclasses, sys
 from keras_vit.training.runs.lock import RunLock
 from pathlib import Path
@@ -216,6 +225,23 @@ def test_one_process_at_a_time_works_in_a_folder_and_a_kill_ends_that(tmp_path):
         with pytest.raises(RunError, match=f"in use by process {os.getpid()} on"):
             RunFolder(tmp_path, Options()).check()
     RunFolder(tmp_path, Options()).check()
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_file_system_without_locks_keeps_a_second_process_out_too(tmp_path, monkeypatch):
+    finished(tmp_path)
+    other = held_elsewhere(tmp_path, NO_LOCKS)
+    monkeypatch.setattr(fcntl, "flock", None)  # put back in the end
+    exec(NO_LOCKS, {})
+    for fresh in (False, True):
+        with pytest.raises(RunError, match=f"in use by process {other.pid} on"):
+            RunFolder(tmp_path, Options()).check(fresh)
+    with pytest.raises(RunError, match="in use by"), RunFolder(tmp_path, Options()).alone():
+        pass
+    other.kill()
+    other.wait()
+    with RunFolder(tmp_path, Options()).alone():
+        pass
 
 
 def test_a_folder_without_a_run_is_not_made_by_looking_whether_it_is_taken(tmp_path):

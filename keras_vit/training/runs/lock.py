@@ -20,7 +20,10 @@ class BusyError(RuntimeError):
 
 
 class RunLock:
-    """A lock of the operating system in `folder`, which ends with its process, however that ends."""
+    """A lock of the operating system in `folder`, which ends with its process, however that ends.
+
+    Where the file system knows no locks, a marker with the process' number takes its place, with filelock's warning.
+    """
 
     NAMES = ("lock", "holder.json")
 
@@ -33,13 +36,13 @@ class RunLock:
         """Returns who else works in the folder, in words; None where nobody does."""
         if self._held or not self._lock.exists():
             return None
-        with contextlib.suppress(PermissionError), contextlib.suppress(NotImplementedError):
-            try:
-                with FileLock(self._lock).acquire(timeout=0):
-                    return None
-            except Timeout:
-                return self._told()
-        return None  # nobody who may not write here works here
+        try:
+            with FileLock(self._lock).acquire(timeout=0):
+                return None
+        except Timeout:
+            return self._told()
+        except PermissionError:  # we may read a finished run here, and could not work here ourselves
+            return None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
