@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from kit.numpy_reference import gelu, layer_norm, softmax
+from kit.refusals import refusal
 from safetensors.numpy import save_file
 
 import keras_vit
@@ -185,15 +186,6 @@ def test_family_of_a_model_without_origin_is_found_by_its_tensors(npz, rng, tmp_
     assert "vit-ti16, which doesn't say its family, knows no source 'npz'; it knows" in refusal(
         model, tmp_path / "vit.npz", source="npz"
     )
-
-
-def refusal(model, path, **options):
-    """Returns what load_weights answers, having seen that it left `model` alone."""
-    before = [np.array(w) for w in model.weights]
-    with pytest.raises(CheckpointError) as caught:
-        keras_vit.load_weights(model, path, **options)
-    assert all(np.array_equal(w, old) for w, old in zip(model.weights, before, strict=True))
-    return str(caught.value)
 
 
 def test_every_tensor_left_over_on_either_side_is_listed(npz, tmp_path):
