@@ -1,5 +1,6 @@
 """What would fill each weight of a model, compared before a number of the file is read."""
 
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ class Plan:
         return len(self.missing) + len(self.unused)
 
     def fits(self) -> bool:
-        return not self.left_over and not self.misfits()
+        return not self.left_over and not self.misfits
 
     def has(self, head: str) -> bool:
         """Tells whether the model has the layer `head`."""
@@ -137,7 +138,7 @@ class Plan:
 
     def fits_a_head(self) -> bool:
         """Tells whether one of the model's heads is wholly in the file."""
-        wrong = {path.partition("/")[0] for path in (*self.misfits(), *self.missing)}
+        wrong = {path.partition("/")[0] for path in (*self.misfits, *self.missing)}
         return any(self.fills(head) and head not in wrong for head in HEADS)
 
     def filling(self) -> list:
@@ -156,8 +157,9 @@ class Plan:
             return [f"{path.partition('/')[0]}:{place}"]
         return [name for names, _ in self.source.candidates(path, None) for name in names]
 
+    @functools.cached_property
     def misfits(self) -> dict[str, str]:
-        """Returns {our path: why what is there can't fill it}, from shapes and types alone."""
+        """{our path: why what is there can't fill it}, from shapes and types alone."""
         return {each.owned.weight.path: why for each in self.filled if (why := self._misfit(each)) is not None}
 
     def _misfit(self, each):
@@ -187,7 +189,7 @@ class Plan:
 
     def carry_out(self, path: str) -> Report:
         """Assigns all weights and returns the Report, or raises with the list of what doesn't fit."""
-        misfits = self.misfits()
+        misfits = self.misfits
         if self.missing or self.unused or misfits:
             raise CheckpointError(self._complaint(path, {"another shape or type": misfits}))
         ready, wrong = [], {}
