@@ -12,7 +12,6 @@ import functools
 
 from keras_vit import analysis, bundle, checked, cli, data, files, models
 from keras_vit.analysis.probabilities import probabilities
-from keras_vit.files import local_path
 from keras_vit.layers import pair
 from keras_vit.pictures.charts import gallery_picture
 
@@ -35,7 +34,7 @@ class Options:
     """the picture"""
 
     def __post_init__(self):
-        local_path(self.output)
+        files.local_path(self.output)
 
 
 PRESETS = {"plain": Options}
