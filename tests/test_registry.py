@@ -78,6 +78,7 @@ def test_families_of_the_zoo_and_of_plug_ins_are_listed_without_loading_them(ins
     assert {"vit", "resnet", "lenet", "mlp", "swallow", "crow", "wren"} <= set(listed)
 
 
+@pytest.mark.slow
 def test_good_plug_in_builds_keeps_the_contract_and_leaves_the_others_working(installed):
     code = """
         import keras_vit
@@ -89,6 +90,7 @@ def test_good_plug_in_builds_keeps_the_contract_and_leaves_the_others_working(in
     assert run(code, installed).split("\n") == ["['swallow-m', 'swallow-s'] (None, 3)", "lenet-5"]
 
 
+@pytest.mark.slow
 def test_contract_test_of_a_plug_in_can_fail(installed):
     code = """
         from keras_vit.testing import check_family

@@ -169,6 +169,7 @@ def test_what_moves_is_drawn_by_the_seed_alone_in_a_graph_too(name):
         assert any(not np.array_equal(once["mask"], changed(name, seed)["mask"]) for seed in SEEDS[4:7])
 
 
+@pytest.mark.slow
 def test_training_on_masks_and_boxes_goes_on_to_the_last_bit():
     scenes = [scene(centre=(30 + i, 40 + 3 * i), radius=7 + i) for i in range(13)]
     rows = {key: [each[key].numpy() for each in scenes] for key in scenes[0]} | {"id": [str(i) for i in range(13)]}

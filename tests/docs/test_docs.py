@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 
+@pytest.mark.slow
 def test_a_family_of_your_own_works_as_the_page_says(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "add_a_family.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 3
@@ -19,6 +20,7 @@ def test_a_family_of_your_own_works_as_the_page_says(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_task_of_your_own_trains_as_the_page_says(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "add_a_task.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 2 and len([line for line in blocks[0].splitlines() if line]) <= 60

@@ -20,6 +20,7 @@ def curve(name):
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_the_smoke_preset_follows_its_curve(tmp_path):
     history = train(PRESETS["smoke"]().replace(output=str(tmp_path / "run"), data_dir=str(tmp_path))).history
     expected = curve("smoke")

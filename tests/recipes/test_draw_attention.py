@@ -35,6 +35,7 @@ def stored(tmp_path_factory):
     return model, f"vit-ti16:{path}"
 
 
+@pytest.mark.slow
 def test_every_method_of_a_checkpoint_is_drawn_as_attention_gives_it(stored, photos, tmp_path, capsys):
     model, name = stored
     options = recipe.Options(images=photos, model=name, image_size=(32, 48), output=str(tmp_path / "new" / "seen.png"))

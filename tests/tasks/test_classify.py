@@ -47,6 +47,7 @@ def test_every_preset_can_be_met_and_says_where_it_is_from(name):
         assert (re.search(r"arXiv \d{4}\.\d{5}", about) and "%" in about) or name == "augreg"
 
 
+@pytest.mark.slow
 def test_a_run_with_everything_keeps_the_moving_average_that_it_measured(quick, source, tmp_path):
     options = quick.replace(
         output=str(tmp_path / "run"),
@@ -91,6 +92,7 @@ def test_a_training_that_begins_from_the_file_of_another_inherits_its_preprocess
         assert bundle.of(kept).activation == "softmax"  # what it learns by now
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, tmp_path):
     small = {"blocks": (1, 0, 0, 0), "width": 8, "dropout": 0.0}
     options = quick.replace(
@@ -116,6 +118,7 @@ def test_a_network_is_measured_at_another_size_than_it_learns_at(quick, source, 
         train(options.replace(model="mixer-s16", model_options={}, output=str(tmp_path / "b")))
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_a_run_and_is_kept_with_one_head(quick, tmp_path):
     teacher = quick.replace(model="lenet-5", model_options={}, image_size=32, output=str(tmp_path / "a"))
     train(teacher)
@@ -213,6 +216,7 @@ def test_options_that_make_no_sense_are_refused_before_anything_is_written(quick
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_magnitude_of_randaugment_counts(source):
     preprocessing = data.Preprocessing(image_size=(16, 16), channels=1)
 

@@ -174,6 +174,7 @@ np.savez(sys.argv[2], *(weight.numpy() for weight in weights))
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_take_the_same_steps_as_one(tmp_path):
     found = tmp_path / "two.npz"
     command = [sys.executable, "-c", TWO_DEVICES, str(Path(__file__).parent), str(found)]

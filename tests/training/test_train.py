@@ -57,6 +57,7 @@ def _after(rates, base):
     return optim.learning_rate * 0.5 * (1 + np.cos(np.pi * (done - warmup) / (total - warmup)))
 
 
+@pytest.mark.slow
 def test_what_a_model_checkpoint_saves_loads_in_a_fresh_process(base, tmp_path):
     path = tmp_path / "epoch-{epoch}.keras"
     result = train(base.replace(output=str(tmp_path / "run")), [keras.callbacks.ModelCheckpoint(path)])
@@ -82,6 +83,7 @@ def test_early_stopping_ends_the_run_with_its_result(base, tmp_path):
     assert len(result.rows) == 2 and result.folder.result.exists()
 
 
+@pytest.mark.slow
 def test_a_step_compiled_by_xla_gives_the_same_numbers(base, tmp_path):
     without_chance = base.replace(epochs=2, model_options=base.model.options | {"dropout": 0.0})  # XLA draws otherwise
     plain, compiled = (

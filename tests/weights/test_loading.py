@@ -150,6 +150,7 @@ def test_kernel_of_more_channels_keeps_the_size_of_sums():
 
 @pytest.mark.parametrize("suffix", ["weights.h5", "keras"])
 @pytest.mark.parametrize("name", ["vit-ti16", "resnet-18", "lenet-5", "mlp"])
+@pytest.mark.slow
 def test_our_own_files_load_after_training(tmp_path, name, suffix):
     options = {"classes": 3, **({"depth": 1, "image_size": 32} if name == "vit-ti16" else {})}
     model = randomise(keras_vit.build(name, **options))

@@ -140,6 +140,7 @@ def test_tag_downloads_once_and_then_works_without_the_hub(tmp_path, hub):
     assert build(tmp_path, None, GOOD, HF_HUB_OFFLINE="1")[0] == first
 
 
+@pytest.mark.slow
 def test_download_that_breaks_off_goes_on_where_it_stopped(tmp_path, hub, content):
     hub.behave = "breaks off"
     outputs = [build(tmp_path, hub, GOOD)[0] for _ in range(2)]
@@ -148,6 +149,7 @@ def test_download_that_breaks_off_goes_on_where_it_stopped(tmp_path, hub, conten
     assert resumed, hub.asked
 
 
+@pytest.mark.slow
 def test_garbage_is_noticed_by_its_checksum_and_not_kept(tmp_path, hub):
     hub.behave = "garbage"
     said, _ = build(tmp_path, hub, BAD)
@@ -187,6 +189,7 @@ def test_table_may_hold_revisions_and_hashes():
         assert (row.revision, row.sha256) == expected
 
 
+@pytest.mark.slow
 def test_absent_hub_is_answered_with_a_sentence(tmp_path):
     said, _ = build(tmp_path, None, BAD)
     assert "is not in the cache and the hub can't be reached" in said and "give the file's path as weights" in said

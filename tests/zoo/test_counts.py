@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from kit.contract import checks
 
 import keras_vit
 from keras_vit.models import count_parameters
@@ -20,14 +21,9 @@ BY_HAND = {
 # all models are counted below; all families load in one new process in test_bundle.py, and are exported in another in
 # test_readme.py, where a process for each would take minutes
 ELSEWHERE = (testing.check_variants, testing.check_fresh_process)
-CHECKS = [
-    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check is testing.check_export else [])
-    for check in testing.CHECKS
-    if check not in ELSEWHERE
-]
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", checks(*ELSEWHERE))
 @pytest.mark.parametrize("family", keras_vit.list_families())
 def test_family_keeps_the_contract(family, check):
     check(family)

@@ -1,9 +1,10 @@
 """The later forms of ViT keep the contract of a family, which the zoo's test checks on the plain one."""
 
 import pytest
+from kit.contract import checks
 
 import keras_vit
-from keras_vit import registry, testing
+from keras_vit import registry
 
 _SHAPE = {"width": 24, "depth": 2, "heads": 3, "mlp_dim": 40, "patch": 8, "image_size": 32, "native_size": 32}
 _KINDS = {
@@ -26,7 +27,7 @@ def test_a_stem_and_a_trunk_exclude_each_other():
         keras_vit.build("vit-r-ti16", stem=(5,))
 
 
-@pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", checks())
 @pytest.mark.parametrize("kind", _KINDS)
 def test_kind_keeps_the_contract(kind, check, monkeypatch):
     found = registry.family("vit")
