@@ -139,7 +139,7 @@ def beit(config: BEiT) -> keras.Model:
             name=f"block_{i}",
         )(x, bias=bias)
     if config.pool == "token":
-        x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+        x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     features = {"map": layers.ToMap(prefix=1, name="map")(x, cells), "prefix": x[:, :1]}
     return heads.classify(
         keras.Model(images, features, name="beit"), config.classes, config.pool, norm=config.pool == "mean"

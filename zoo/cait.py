@@ -118,6 +118,6 @@ def cait(config: CaiT) -> keras.Model:
         x = layers.TransformerBlock(
             config.heads, config.mlp_dim, queries=1, layer_scale=config.layer_scale, name=f"class_block_{i}"
         )(x)  # fmt: skip
-    x = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
+    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     features = {"map": layers.ToMap(prefix=1, name="map")(x, cells), "prefix": x[:, :1]}
     return heads.classify(keras.Model(images, features, name="cait"), config.classes, config.pool)

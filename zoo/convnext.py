@@ -81,7 +81,7 @@ class ConvNeXtBlock(layers.Tappable):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.conv = keras.layers.DepthwiseConv2D(kernel, padding="same", name="conv", **policy)
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm", **policy)
+        self.norm = layers.LayerNormalization(epsilon=1e-6, name="norm", **policy)
         self.scale = None if layer_scale is None else layers.LayerScale(layer_scale, name="scale", **policy)
         self.drop_path = layers.DropPath(drop_path, name="drop_path", **policy)
 
@@ -112,7 +112,7 @@ class ConvNeXtBlock(layers.Tappable):
 
 def _downsample(x, width, patch, name):
     """Returns `x`, each `patch` x `patch` of it one cell: a map is normalised before that, images after."""
-    norm = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")
+    norm = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")
     cells = layers.PatchEmbed(width, patch, name=name)
     return norm(cells(x)) if name == "embed" else cells(norm(x))
 

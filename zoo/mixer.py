@@ -97,7 +97,7 @@ def mixer(config: Mixer) -> keras.Model:
             dropout=config.dropout,
             name=f"block_{i}",
         )(x)
-    last = layers.Affine if config.norm == "affine" else keras.layers.LayerNormalization
+    last = layers.Affine if config.norm == "affine" else layers.LayerNormalization
     x = last(name="norm", **({} if config.norm == "affine" else {"epsilon": 1e-6}))(x)
     return heads.classify(
         keras.Model(images, {"map": layers.ToMap(name="map")(x, cells)}, name="mixer"), config.classes

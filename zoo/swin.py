@@ -97,8 +97,8 @@ class PatchMerging(layers.Recorded):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.width = width
-        self.norm = keras.layers.LayerNormalization(epsilon=epsilon, name="norm", **policy)
-        self.reduction = keras.layers.Dense(width, use_bias=False, name="reduction", **policy)
+        self.norm = layers.LayerNormalization(epsilon=epsilon, name="norm", **policy)
+        self.reduction = layers.Dense(width, use_bias=False, name="reduction", **policy)
 
     def build(self, shape):
         for part in (self.norm, self.reduction):
@@ -125,7 +125,7 @@ def swin(config: Swin) -> keras.Model:
         raise ValueError(f"heads {config.heads!r} and blocks {config.blocks!r} are both given for each stage")
     images, x = layers.image_input(config.image_size, config.channels)
     x = layers.PatchEmbed(config.width, config.patch, pad=True, name="embed")(x)
-    x = keras.layers.LayerNormalization(epsilon=1e-5, name="embed_norm")(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="embed_norm")(x)
     x = keras.layers.Dropout(config.dropout, name="embed_dropout")(x)
     features, last = {}, sum(config.blocks) - 1
     for i, count in enumerate(config.blocks):
@@ -146,5 +146,5 @@ def swin(config: Swin) -> keras.Model:
                 name=f"stage_{i}_block_{j}",
             )(x)
         x = features[f"stage_{i}"] = keras.layers.Identity(name=f"stage_{i}")(x)
-    x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
     return heads.classify(keras.Model(images, {"map": x, **features}, name="swin"), config.classes)

@@ -130,7 +130,7 @@ def transformer(config: ViT, name: str) -> keras.Model:
             name=f"block_{i}",
         )(x, rotary=rotary[i])
     if not config.pool_norm:
-        x = keras.layers.LayerNormalization(epsilon=config.epsilon, name="norm")(x)
+        x = layers.LayerNormalization(epsilon=config.epsilon, name="norm")(x)
     features = {"map": layers.ToMap(prefix, name="map")(x, cells)}
     if prefix:
         features["prefix"] = x[:, :prefix]
@@ -174,7 +174,7 @@ def _tokens(config, cells):
             x = layers.ClassToken(int(count), position=positioned, name=name)(x)
     x = keras.layers.Dropout(config.dropout, name="embed_dropout")(x)
     if config.pre_norm:
-        x = keras.layers.LayerNormalization(epsilon=config.epsilon, name="pre_norm")(x)
+        x = layers.LayerNormalization(epsilon=config.epsilon, name="pre_norm")(x)
     return x, sum(before.values())
 
 

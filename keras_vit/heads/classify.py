@@ -3,6 +3,7 @@
 import keras
 
 from keras_vit.heads.linear import POOLS, LinearHead
+from keras_vit.layers import LayerNormalization
 
 
 def classify(
@@ -27,7 +28,7 @@ def classify(
     else:
         x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(features["map"])
     if norm:
-        x = keras.layers.LayerNormalization(epsilon=1e-6, name="fc_norm")(x)
+        x = LayerNormalization(epsilon=1e-6, name="fc_norm")(x)
     if dropout:
         x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     return keras.Model(backbone.input, LinearHead(classes, reads=pool, name="head")(x), name=backbone.name)

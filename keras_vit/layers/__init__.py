@@ -7,10 +7,12 @@ backend.load("keras")
 from keras_vit.layers.attention import MultiHeadAttention  # noqa: E402
 from keras_vit.layers.block import TransformerBlock  # noqa: E402
 from keras_vit.layers.convolution import EdgePadding2D, StandardisedConv2D, normalisation  # noqa: E402
+from keras_vit.layers.dense import Dense  # noqa: E402
 from keras_vit.layers.inputs import image_input, pair  # noqa: E402
 from keras_vit.layers.intermediates import Tappable  # noqa: E402
 from keras_vit.layers.mixing import Affine, MixerBlock  # noqa: E402
 from keras_vit.layers.mlp import Mlp  # noqa: E402
+from keras_vit.layers.norm import LayerNormalization  # noqa: E402
 from keras_vit.layers.padding import pad_to_multiple  # noqa: E402
 from keras_vit.layers.patch import PatchEmbed  # noqa: E402
 from keras_vit.layers.position import PositionEmbedding  # noqa: E402
@@ -26,8 +28,10 @@ from keras_vit.layers.window import WindowAttention  # noqa: E402
 __all__ = [
     "Affine",
     "ClassToken",
+    "Dense",
     "DropPath",
     "EdgePadding2D",
+    "LayerNormalization",
     "LayerScale",
     "MixerBlock",
     "Mlp",

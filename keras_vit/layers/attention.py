@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.intermediates import Tappable
+from keras_vit.layers.norm import LayerNormalization
 
 _QKV_BIAS = (True, False, "qv")
 
@@ -57,9 +59,9 @@ class MultiHeadAttention(Tappable):
         self.size = self.head_width or width // self.heads
         inner = self.heads * self.size
         options = {"dtype": self.dtype_policy}
-        self.qkv = keras.layers.Dense(3 * inner, use_bias=self.qkv_bias is True, name="qkv", **options)
+        self.qkv = Dense(3 * inner, use_bias=self.qkv_bias is True, name="qkv", **options)
         self.qkv.build(shape)
-        self.out = keras.layers.Dense(width, use_bias=self.out_bias, name="out", **options)
+        self.out = Dense(width, use_bias=self.out_bias, name="out", **options)
         self.out.build((*shape[:-1], inner))
         self.drop = keras.layers.Dropout(self.dropout, name="drop", **options)
         if self.qkv_bias == "qv":
@@ -67,8 +69,8 @@ class MultiHeadAttention(Tappable):
             self.bias_v = self.add_weight((inner,), "zeros", name="bias_v")
         if self.qk_norm:
             heads = (*shape[:-1], self.heads, self.size)
-            self.norm_q = keras.layers.LayerNormalization(epsilon=self.epsilon, name="norm_q", **options)
-            self.norm_k = keras.layers.LayerNormalization(epsilon=self.epsilon, name="norm_k", **options)
+            self.norm_q = LayerNormalization(epsilon=self.epsilon, name="norm_q", **options)
+            self.norm_k = LayerNormalization(epsilon=self.epsilon, name="norm_k", **options)
             self.norm_q.build(heads)
             self.norm_k.build(heads)
         if self.talking_heads:

@@ -9,6 +9,7 @@ from keras import ops
 from keras_vit.layers.attention import MultiHeadAttention
 from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.mlp import Mlp
+from keras_vit.layers.norm import LayerNormalization
 from keras_vit.layers.residual import DropPath, LayerScale
 from keras_vit.layers.window import WindowAttention
 
@@ -50,7 +51,7 @@ class TransformerBlock(Tappable):
             raise ValueError("attention within a window has neither talking_heads nor queries")
         self.queries = queries
         policy = {"dtype": self.dtype_policy}
-        self.norm1 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm1", **policy)
+        self.norm1 = LayerNormalization(epsilon=epsilon, name="norm1", **policy)
         options: dict[str, Any] = {
             "heads": heads, "head_width": head_width, "qkv_bias": qkv_bias, "qk_norm": qk_norm,
             "dropout": attention_dropout, "epsilon": epsilon, "name": "attention", **policy,
@@ -59,7 +60,7 @@ class TransformerBlock(Tappable):
             self.attention: Tappable = MultiHeadAttention(talking_heads=talking_heads, queries=queries, **options)
         else:
             self.attention = WindowAttention(window=window, shift=shift, padding=padding, **options)
-        self.norm2 = keras.layers.LayerNormalization(epsilon=epsilon, name="norm2", **policy)
+        self.norm2 = LayerNormalization(epsilon=epsilon, name="norm2", **policy)
         self.mlp = Mlp(mlp_dim, activation, dropout, name="mlp", **policy)
         self.drop = keras.layers.Dropout(dropout, name="drop", **policy)
         self.drop_path1 = DropPath(drop_path, name="drop_path1", **policy)

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.mlp import Mlp
+from keras_vit.layers.norm import LayerNormalization
 from keras_vit.layers.residual import DropPath, LayerScale
 
 _NORMS = ("layer", "affine")
@@ -70,7 +72,7 @@ class MixerBlock(Tappable):
         if count is None:
             raise ValueError("a MixerBlock has a weight for every token: it needs a fixed number of them")
         if self.token_mlp_dim is None:
-            self.tokens = keras.layers.Dense(count, name="tokens", **policy)
+            self.tokens = Dense(count, name="tokens", **policy)
         else:
             self.tokens = Mlp(self.token_mlp_dim, dropout=self.token_dropout, name="tokens", **policy)
         self.tokens.build((shape[0], shape[2], count))
@@ -114,4 +116,4 @@ class MixerBlock(Tappable):
 
 
 def _layer_norm(epsilon):
-    return lambda **options: keras.layers.LayerNormalization(epsilon=epsilon, **options)
+    return lambda **options: LayerNormalization(epsilon=epsilon, **options)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.intermediates import Tappable
 
 
@@ -29,10 +30,10 @@ class Mlp(Tappable):
     def build(self, shape: tuple) -> None:
         options = {"use_bias": self.use_bias, "dtype": self.dtype_policy}
         self.gated = self.activation == "swiglu"
-        self.activate = keras.activations.get("silu" if self.gated else self.activation)
-        self.fc1 = keras.layers.Dense(self.mlp_dim * (2 if self.gated else 1), name="fc1", **options)
+        width, activation = (2 * self.mlp_dim, None) if self.gated else (self.mlp_dim, self.activation)
+        self.fc1 = Dense(width, activation=activation, name="fc1", **options)
         self.fc1.build(shape)
-        self.fc2 = keras.layers.Dense(shape[-1], name="fc2", **options)
+        self.fc2 = Dense(shape[-1], name="fc2", **options)
         self.fc2.build((*shape[:-1], self.mlp_dim))
         self.drop = keras.layers.Dropout(self.dropout, name="drop", dtype=self.dtype_policy)
 
@@ -42,9 +43,9 @@ class Mlp(Tappable):
         """Computes the output; `intermediates` as in Tappable, where "activations" are (..., mlp_dim)."""
         if self.gated:
             gate, values = ops.split(self.fc1(x), 2, axis=-1)
-            activations = self.activate(gate) * values
+            activations = ops.silu(gate) * values
         else:
-            activations = self.activate(self.fc1(x))
+            activations = self.fc1(x)
         x = self.fc2(self.drop(activations, training=training))
         return self.select({"activations": activations, "out": self.drop(x, training=training)}, intermediates)
 
