@@ -17,8 +17,9 @@ def split(rows: Sequence[Row], wanted: Sequence[str], share: float, seed: int = 
     hashed and not what the file holds, which would mean to read every file before the first can be used; copies of one
     image under two names can lie on both sides.
 
-    A class of which the hash holds none out gives its lowest to the test, and the next to the validation, as long as
-    one is left to train on.
+    A class of which the hash holds none out gives its lowest to the test, and the next to the validation. No class gives
+    so many that those after it have none: training comes first, then the test, then the validation, so that of 3 images
+    or more each has one.
     """
     members: dict[int, list[Row]] = {}
     for row in rows:
@@ -44,11 +45,13 @@ def _held_out(rows, wanted, share, seed):
     places = {row: place(row[0], seed) for row in rows}
     rest = sorted(rows, key=lambda row: (places[row], row))
     found = {}
+    later = [name for name in HELD_OUT if name in wanted]
     for i, name in enumerate(HELD_OUT):  # the validation's range stays its own where there are test images already
         if name not in wanted:
             continue
+        later.remove(name)
         held = [row for row in rest if i * share <= places[row] < (i + 1) * share] or rest[:1]
-        found[name] = held[: max(0, len(rest) - 1)]
+        found[name] = held[: min(len(rest) - 1, max(1, len(rest) - 1 - len(later)))]
         gone = set(found[name])
         rest = [row for row in rest if row not in gone]
     return found

@@ -28,9 +28,16 @@ def test_files_that_come_and_go_and_their_order_move_no_other():
     assert only["validation"] == split(NAMES, WANTED, 0.1)["validation"]
 
 
-@pytest.mark.parametrize(("count", "held"), [(1, (0, 0)), (2, (1, 0)), (3, (1, 1)), (5, (1, 1))])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_small_class_beside_test_images_of_its_own_gives_one_to_the_validation(count):
+    for label in range(400):
+        parts = split([(f"{label}/{i}.png", 0) for i in range(count)], ("validation",), 0.1)
+        assert parts["train"] and (parts["validation"] or count == 1)
+
+
+@pytest.mark.parametrize(("count", "held"), [(1, (0, 0)), (2, (1, 0)), (3, (1, 1)), (4, (1, 1)), (5, (1, 1))])
 def test_small_class_has_an_image_in_each_split_where_it_can(count, held):
-    for label in range(40):
+    for label in range(400):  # many enough that the hash gives all of a class to one split now and then
         parts = split([(f"{label}/{i}.png", 0) for i in range(count)], WANTED, 0.1)
         assert len(parts["test"]) >= held[0] and len(parts["validation"]) >= held[1] and parts["train"]
 
