@@ -14,6 +14,7 @@ from keras_vit.data.batches import (  # noqa: E402
     training_batches,
 )
 from keras_vit.data.corruptions import CORRUPTIONS, corrupt  # noqa: E402
+from keras_vit.data.counting import class_counts, uneven  # noqa: E402
 from keras_vit.data.decoding import decoder  # noqa: E402
 from keras_vit.data.opening import open_source  # noqa: E402
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
@@ -33,6 +34,7 @@ __all__ = [
     "Source",
     "Target",
     "augmentation",
+    "class_counts",
     "corrupt",
     "decoder",
     "evaluation_batches",
@@ -46,4 +48,5 @@ __all__ = [
     "steps_per_epoch",
     "subset",
     "training_batches",
+    "uneven",
 ]

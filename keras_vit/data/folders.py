@@ -4,6 +4,7 @@ import pathlib
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vit.data import listing, splitting
@@ -23,8 +24,8 @@ def open_folder(
 
     Without `targets` all images count, at any depth, whatever the folder they lie in. What has no split of its own is
     cut from the training images, about a share `validation` of each class, by their names (`splitting.split`). Ids are
-    paths relative to PATH. Warns of entries that are left out, of a split that stands in for another, and of classes
-    that have no image in a split. Raises DataError.
+    paths relative to PATH. Warns of entries that are left out, and of a split that stands in for another. Raises
+    DataError.
     """
     root = pathlib.Path(path).expanduser()
     if other := [name for name in targets if name != "label"]:
@@ -44,7 +45,6 @@ def open_folder(
     if empty := [name for name, rows in splits.items() if not rows]:
         count = sum(map(len, files.values()))
         raise DataError(f"{root} has {count} images, too few: nothing is left for {' and '.join(empty)}")
-    _warn_of_absent(root, labels, splits)
 
     sizes = {split: len(splits[split]) for split in SPLITS}
     with tf.device("CPU"):  # made once: a graph that reads them captures them, instead of holding a copy
@@ -63,8 +63,11 @@ def open_folder(
     def ids(split):
         return tuple(name for name, _ in splits[split])
 
+    def classes(split):
+        return np.array([number for _, number in splits[split]], "int64")
+
     known = {name: Target("class", labels) for name in targets}
-    return Source(f"folder:{path}", known, 3, sizes, read, ids, load)
+    return Source(f"folder:{path}", known, 3, sizes, read, ids, load, classes if targets else None)
 
 
 def _table(rows):
@@ -134,12 +137,3 @@ def _split(root, files, validation, seed):
             stacklevel=3,
         )
     return {**splits, **splitting.split(splits["train"], wanted, validation, seed)}
-
-
-def _warn_of_absent(root, labels, splits):
-    """Warns of classes that have no image in a split."""
-    for split, rows in splits.items():
-        there = {number for _, number in rows}
-        if absent := [label for number, label in enumerate(labels) if number not in there]:
-            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-            warnings.warn(f"{root}: the {split} split has no image of {absent[0]!r}{more}", stacklevel=3)

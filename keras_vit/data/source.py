@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.skipping import DataError, Recorder
@@ -21,7 +22,8 @@ class Source:
     examples in an order; where `load` is not None it gives them without "image", and `load(example)` adds it, so that
     a file that can't be read is skipped as one that can't be decoded is. `ids(split)`, where it is not None, cheaply
     names the examples of a split in their order, by the "id" of each, so that a run can tell whether the images are
-    still those that it began with.
+    still those that it began with. `classes(split)`, where it is not None, cheaply gives the number of the class of
+    each in their order, or None where too much would have to be read for it.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Source:
     read: Callable[[str, int | tf.Tensor | None], tf.data.Dataset] = dataclasses.field(repr=False)
     ids: Callable[[str], tuple[str, ...]] | None = dataclasses.field(default=None, repr=False)
     load: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] | None = dataclasses.field(default=None, repr=False)
+    classes: Callable[[str], np.ndarray | None] | None = dataclasses.field(default=None, repr=False)
     recorder: Recorder = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self):

@@ -17,9 +17,9 @@ def split(rows: Sequence[Row], wanted: Sequence[str], share: float, seed: int = 
     hashed and not what the file holds, which would mean to read every file before the first can be used; copies of one
     image under two names can lie on both sides.
 
-    A class of which the hash holds none out gives its lowest to the test, and the next to the validation. No class gives
-    so many that those after it have none: training comes first, then the test, then the validation, so that of 3 images
-    or more each has one.
+    A class of which the hash holds none out gives its lowest to the test, and the next to the validation. No class
+    gives so many that those after it have none: training comes first, then the test, then the validation, so that of 3
+    images or more each has one.
     """
     members: dict[int, list[Row]] = {}
     for row in rows:

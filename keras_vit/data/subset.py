@@ -40,7 +40,18 @@ def subset(source: Source, fraction: float, seed: int = 0) -> Source:
             return source.ids(split)
         return tuple(each.decode() for each in held[split]["id"].numpy())
 
-    return dataclasses.replace(source, sizes=sizes, read=read, ids=ids if source.ids else None)
+    def classes(split):
+        if split not in held:
+            return source.classes(split)
+        return held[split]["label"].numpy()
+
+    return dataclasses.replace(
+        source,
+        sizes=sizes,
+        read=read,
+        ids=ids if source.ids else None,
+        classes=classes if source.classes else None,
+    )
 
 
 def _drawn(source, split, fraction, rng):

@@ -1,8 +1,10 @@
 """Data sets of TensorFlow Datasets, read as encoded bytes."""
 
 import difflib
+import functools
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vit import backend
@@ -16,6 +18,7 @@ from keras_vit.data.tfds_features import Feature, image_of, target_of
 tfds = backend.load("tensorflow_datasets")
 _VALIDATION = ("validation", "val", "valid", "dev")
 _SHUFFLE_BYTES = 1 << 29  # of encoded images that wait in the shuffle buffer
+_COUNTED_BYTES = 1 << 28  # of a split that are read to count its classes, some seconds at most
 _LOOKED_AT = 100  # first examples of a test split, of which one at least has what is asked for
 
 
@@ -61,7 +64,27 @@ def open_tfds(
         return dataset.map(example)
 
     channels = 1 if builder.info.features[image].shape[-1] == 1 else 3
-    return Source(name, {key: feature.target for key, feature in found.items()}, channels, sizes, read)
+    known = {key: feature.target for key, feature in found.items()}
+    return Source(name, known, channels, sizes, read, classes=_classes(builder, parts, found))
+
+
+def _classes(builder, parts, features):
+    """Returns the function from a split to the number of each example's class; None where they have none."""
+    if "label" not in features:
+        return None
+    label = {"label": features["label"]}
+
+    @functools.cache
+    def classes(split):
+        if (builder.info.splits[parts[split]].num_bytes or 0) > _COUNTED_BYTES:
+            return None
+        reading = tfds.ReadConfig(try_autocache=False)
+        with quiet():
+            rows = builder.as_dataset(split=parts[split], decoders=_decoders(label), read_config=reading)
+        numbers = rows.map(tf.autograph.experimental.do_not_convert(label["label"].read)).batch(1024)
+        return np.concatenate([*numbers.as_numpy_iterator()])
+
+    return classes
 
 
 def _decoders(features: dict[str, Feature], image: str | None = None):

@@ -9,11 +9,13 @@ import numpy as np
 import tensorflow as tf
 import tyro
 from keras import ops
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from keras_vit import bundle, checked, data, models, registry
 from keras_vit.pictures import confusion_picture
 from keras_vit.pictures.figure import shortened
-from keras_vit.tasks import confusion, distillation
+from keras_vit.tasks import confusion, counts, distillation
 from keras_vit.tasks.network import finished, learner_of, network_of
 from keras_vit.training.options import Options
 from keras_vit.training.runs import images
@@ -73,6 +75,11 @@ class Classify:
         source = data.open_source(options.data.name, data_dir=options.data.data_dir, split_seed=options.data.split_seed)
         return data.subset(source, options.data.train_fraction, options.run.seed)
 
+    def describe(self, source: data.Source) -> RenderableType:
+        known = data.class_counts(source)
+        missing = counts.absent(source.labels, known) if known is not None else []
+        return Group(counts.counts_table(source.labels, known, source.sizes), *map(Text, missing))
+
     def learner(self, options: Options, source: data.Source) -> Learner:
         needed: dict[str, Any] = {"classes": len(source.labels), "channels": source.channels}
         if self.teacher is not None:
@@ -102,9 +109,13 @@ class Classify:
 
     def metrics(self, source: data.Source, split: str) -> dict[str, keras.metrics.Metric]:
         found = {"accuracy": keras.metrics.CategoricalAccuracy(name="accuracy")}
-        if split == "test" and len(source.labels) <= confusion.MOST:
+        measured = split == "test" or (split == "validation" and _is_uneven(source))
+        if measured and len(source.labels) <= confusion.MOST:
             found["balanced_accuracy"] = confusion.Confusion(len(source.labels))
         return found
+
+    def shown(self, source: data.Source) -> tuple[str, ...]:
+        return ("balanced_accuracy",) if _is_uneven(source) else ()
 
     def update(self, metrics: dict[str, keras.metrics.Metric], batch: Batch, outputs: Any) -> None:
         logits = outputs[:, 0] + outputs[:, 1] if len(outputs.shape) == 3 else outputs  # of a student: both its heads
@@ -153,6 +164,11 @@ class Classify:
                 "checkpoint do"
             )
         return distillation.distil(student, teacher, preprocessing, theirs)
+
+
+def _is_uneven(source):
+    known = data.class_counts(source)
+    return known is not None and data.uneven(known)
 
 
 def captions(shares: np.ndarray, labels: tuple[str, ...]) -> str:

@@ -36,7 +36,8 @@ def write(training: Training, best: keras.Model, test: dict[str, float], metrics
         **provenance.machine(),
     }
     files.write_json(folder.result, found)
-    _show(options.task.monitor, found, folder)
+    shown = options.task.shown(source) if hasattr(options.task, "shown") else ()
+    _show(options.task.monitor, found, folder, shown)
 
 
 def _draw(training):
@@ -46,12 +47,16 @@ def _draw(training):
     curves_picture(training.folder.curves, rows, options.title(), number, best, percent)
 
 
-def _show(monitor, found, folder):
+def _show(monitor, found, folder, shown=()):
     name, best, test = monitor.name.removeprefix("val_"), found["best"], found["test"]
     table = Table(show_header=False)
-    if name in test:
-        table.add_row(f"test {name}", f"{monitor.format(test[name])} of {test['images']} images")
-    table.add_row(f"validation {name}", f"{monitor.format(best[monitor.name])}, in epoch {best['epoch']}")
+    for each in (name, *shown):
+        words = each.replace("_", " ")
+        if each in test:
+            table.add_row(f"test {words}", f"{monitor.format(test[each])} of {test['images']} images")
+        held_out = monitor.name if each == name else f"val_{each}"
+        if held_out in best:
+            table.add_row(f"validation {words}", f"{monitor.format(best[held_out])}, in epoch {best['epoch']}")
     table.add_row("training took", f"{found['seconds']:.0f} s on {', '.join(found['devices'])}")
     table.add_row("skipped images", str(len(found["skipped"])))
     table.add_row("written to", Text(str(folder.path)))  # whose brackets are no markup

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+    from rich.console import RenderableType
 
     from keras_vit.data import Preprocessing, Source
     from keras_vit.training.options import Options
@@ -87,6 +88,9 @@ class Task(Protocol):
         Raises ValueError for options that can't be met, before any data is read.
         """
 
+    def describe(self, source: "Source") -> "RenderableType":
+        """Returns what rich prints of the examples before a training begins. A task may do without."""
+
     def learner(self, options: "Options", source: "Source") -> Learner:
         """Returns the networks for the examples of `source`."""
 
@@ -109,6 +113,9 @@ class Task(Protocol):
 
         On "test" it may be None, if the kept model can't be measured by the loss, as an encoder without its decoder.
         """
+
+    def shown(self, source: "Source") -> tuple[str, ...]:
+        """Returns the names of metrics that are printed beside the monitor's in the end. A task may do without."""
 
     def update(self, metrics: "dict[str, keras.metrics.Metric]", batch: Batch, outputs: Any) -> None:
         """Adds a batch to `metrics`."""

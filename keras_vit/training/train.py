@@ -13,6 +13,7 @@ import functools
 from collections.abc import Sequence
 
 import keras
+from rich import print as show
 
 from keras_vit import data
 from keras_vit.training import loop, outcome
@@ -68,10 +69,17 @@ def train(options: Options, callbacks: Sequence[keras.callbacks.Callback] = ()) 
             return _done(options, folder, source)
         learner, totals = _build(options, devices, source)
         with folder.alone(), source.stopping_clearly():
+            _describe(options.task, source)
             training = _restore(options, devices, folder, source, learner, totals)
             if training.progress.epochs < options.optim.epochs:
                 _fit(training, callbacks)
             return _conclude(training)
+
+
+def _describe(task, source):
+    """Prints what the task tells of its examples."""
+    if describe := getattr(task, "describe", None):
+        show(describe(source))
 
 
 def _check_sizes(options, devices, source):

@@ -129,9 +129,9 @@ class RunFolder:
         self.drop_models(but={epoch})
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Writes the rows of metrics, one an epoch, as CSV."""
+        """Writes the rows of metrics, one an epoch, as CSV; what one of an older version lacks stays empty."""
         with replacing(self.history) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
+            writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
             writer.writeheader()
             writer.writerows(rows)
 
