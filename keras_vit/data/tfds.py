@@ -68,6 +68,18 @@ def open_tfds(
     return Source(name, known, channels, sizes, read, classes=_classes(builder, parts, found))
 
 
+def is_known(name: str, data_dir: str | None = None) -> bool:
+    """Returns whether TensorFlow Datasets, or this package, has a data set called `name`, in whatever version."""
+    try:
+        with quiet():
+            tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    except tfds_internals.UnknownDataset:
+        return False
+    except (ValueError, AssertionError):  # a name that is none, or a configuration or a version that it hasn't
+        return name.partition("/")[0].partition(":")[0] in tfds.list_builders(with_community_datasets=False)
+    return True
+
+
 def _classes(builder, parts, features):
     """Returns the function from a split to the number of each example's class; None where they have none."""
     if "label" not in features:
@@ -100,17 +112,17 @@ def _find(name, data_dir):
     try:
         with quiet():
             return tfds.builder(name, data_dir=data_dir, try_gcs=False)
-    except tfds_internals.UnknownDataset as error:
+    except (tfds_internals.UnknownDataset, ValueError, AssertionError) as error:
         known = tfds.list_builders(with_community_datasets=False)
         start = name.partition("/")[0].partition(":")[0]
-        close = difflib.get_close_matches(start, known, n=3)
+        if start in known:  # an unknown configuration or version
+            raise DataError(f"TensorFlow Datasets can't open {name!r}: {error}") from error
+        close = difflib.get_close_matches(start.lower().replace("-", "_"), known, n=3)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {len(known)} others"
         raise DataError(
             f"TensorFlow Datasets has no data set {name!r} ({hint}); "
             "'digits' needs no download, and 'folder:PATH' reads your own images"
         ) from error
-    except (ValueError, AssertionError) as error:  # an unknown configuration or version
-        raise DataError(f"TensorFlow Datasets can't open {name!r}: {error}") from error
 
 
 def _parts(builder, name, features, share):

@@ -35,7 +35,7 @@ def absent(labels: Sequence[str], counts: Mapping[str, np.ndarray]) -> list[str]
     """Returns a sentence for each split in which classes have no image."""
     found = []
     for split, images in counts.items():
-        if names := [repr(labels[i]) for i in np.flatnonzero(images == 0)]:
+        if names := [repr(labels[i]) for i in np.flatnonzero(images == 0).tolist()]:
             more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
             found.append(f"{split} has no image of {', '.join(names[:NAMES])}{more}")
     return found
