@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from keras_vit import nested
+from keras_vit import nested, synonyms
 from keras_vit.files import WriteError
 from keras_vit.training import options_file
 from keras_vit.training.errors import DivergedError, WorkerLostError
@@ -56,8 +56,7 @@ def parse(
         return_unknown_args=True,
     )
     if unknown:
-        flags = [f"--{name.replace('_', '-')}" for name in (*nested.flat(start), "preset", "options")]
-        _fail(f"no option {unknown[0]!r}{nested.did_you_mean(unknown[0].partition('=')[0], flags)}")
+        _fail(synonyms.answer(unknown[0], (*nested.flat(start), "preset", "options")))
     if not has_model:
         return given
     before, now = nested.flat(start), nested.flat(given)

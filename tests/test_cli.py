@@ -5,10 +5,12 @@ import io
 import json
 import sys
 from dataclasses import field
+from pathlib import Path
 
 import pytest
 
-from keras_vit import cli
+from keras_vit import cli, recipes, synonyms
+from keras_vit.__main__ import COMMANDS
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.errors import DivergedError
@@ -68,7 +70,19 @@ def test_another_model_does_not_get_the_model_options_of_the_preset():
     [
         ("--preset digit", "no preset 'digit' (did you mean 'digits'?); it is one of plain, digits,"),
         ("--imagesize 3", "no option '--imagesize' (did you mean '--image-size'?)"),
-        ("--batch 3", "no option '--batch' (did you mean '--batch-size'?)"),
+        ("--batch 3", "no option '--batch'; it is called '--batch-size' here"),
+        ("--bach-size 8", "no option '--bach-size' (did you mean '--batch-size'?)"),
+        ("-batch 8", "no option '-batch'; it is called '--batch-size' here"),
+        ("-epochs 3", "no option '-epochs' (did you mean '--epochs'?)"),
+        ("—epochs 3", "no option '—epochs' (did you mean '--epochs'?)"),
+        ("--lr 1e-3", "no option '--lr'; it is called '--learning-rate' here"),
+        ("--lr=1e-3", "no option '--lr'; it is called '--learning-rate' here"),
+        ("--size 32", "no option '--size'; it is called '--image-size' here"),
+        ("--img-size 32", "no option '--img-size'; it is called '--image-size' here"),
+        ("-b 8", "no option '-b'; it is called '--batch-size' here"),
+        ("-j 4", "no option '-j', nor is one needed: images are read by as many threads as there are cores"),
+        ("--num-classes 3", "no option '--num-classes', nor is one needed: the classes are those of the data"),
+        ("--trials 3", "no option '--trials'; keras-vit tune classify has it"),
         ("--epochs 7 extra", "no option 'extra'"),
         ("--model-options depth", "'depth' is not of the form key=value"),
         ("--image-size many", "many"),
@@ -205,6 +219,15 @@ def test_the_help_of_a_preset_shows_its_docstring_and_all_options_in_groups(caps
         assert type(getattr(PLAIN, group.name)).__doc__ in shown
     for name in PLAIN.flat():
         assert f"--{name.replace('_', '-')}" in shown, name
+
+
+def test_words_of_other_tools_lead_to_options_that_exist():
+    own = {*PLAIN.flat(), "preset", "options"}
+    assert own >= {*synonyms.SYNONYMS.values()}
+    assert not own & {*synonyms.SYNONYMS, *synonyms.NEEDLESS, *synonyms.ELSEWHERE}
+    for option, command in synonyms.ELSEWHERE.items():
+        recipe = Path(recipes.__file__).with_name(f"{COMMANDS[command.removeprefix('keras-vit ')][0]}.py")
+        assert f"    {option}: " in recipe.read_text(encoding="utf-8"), option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

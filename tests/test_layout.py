@@ -29,6 +29,7 @@ FLOORS = [
     {"tasks"},
     {"export", "serving", "tuning"},
     {"studies", "testing"},
+    {"synonyms"},
     {"cli"},
     {"recipes"},
     {"__main__"},
