@@ -15,6 +15,7 @@ from keras_vit import checked, files, nested
 
 T = TypeVar("T")
 IRRELEVANT = {"identity": False}
+SIZED = ("batch_size", "warmup_epochs")  # what a training chooses by the size of its data where it is None
 PROFILE_WARM_UP = 10  # steps before those profiled where only a count is given: they compile, and fill the buffers
 
 
@@ -123,16 +124,18 @@ class Optim:
 
     epochs: int = 90
     """passes over the training images"""
-    batch_size: int = 256
-    """images in a step, over all devices together"""
+    batch_size: int | None = None
+    """images in a step, over all devices together; of the number of images unless given, 16 steps an epoch"""
+    largest_batch: int = field(default=256, metadata=IRRELEVANT)
+    """what batch_size is at most where it isn't given"""
     gradient_accumulation: int = 1
     """parts in which a device computes its share of the batch, to need less memory"""
     optimizer: Literal["adamw", "lamb", "sgd"] = "adamw"
     """sgd has momentum 0.9"""
     learning_rate: float = 1e-3
     """at the end of the warm-up; it then falls to 0 as a cosine"""
-    warmup_epochs: float = 5.0
-    """epochs in which the learning rate rises from 0"""
+    warmup_epochs: float | None = None
+    """epochs in which the learning rate rises from 0; a tenth of all, 5 at most, unless given"""
     head_epochs: float = 0.0
     """epochs at the start in which only the head is trained"""
     weight_decay: float = 0.05
@@ -147,10 +150,10 @@ class Optim:
     """radius of sharpness-aware minimisation, such as 0.05; a step takes twice as long"""
 
     def __post_init__(self):
-        checked.at_least(self, 1, "epochs", "batch_size", "gradient_accumulation")
+        checked.at_least(self, 1, "epochs", "batch_size", "largest_batch", "gradient_accumulation")
         checked.above_zero(self, "learning_rate", "layer_decay", "clip_norm", "sam")
         checked.at_least(self, 0, "weight_decay")
-        if not 0 <= self.warmup_epochs < self.epochs:
+        if self.warmup_epochs is not None and not 0 <= self.warmup_epochs < self.epochs:
             raise ValueError(f"{self.warmup_epochs} warmup_epochs do not fit into {self.epochs} epochs")
         if not 0 <= self.head_epochs < self.epochs:
             raise ValueError(f"{self.head_epochs} head_epochs do not fit into {self.epochs} epochs")

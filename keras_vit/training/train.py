@@ -16,7 +16,7 @@ import keras
 from rich import print as show
 
 from keras_vit import data
-from keras_vit.training import loop, outcome
+from keras_vit.training import loop, outcome, sizing
 from keras_vit.training.context import Training
 from keras_vit.training.devices import cluster, preemption, strategy
 from keras_vit.training.evaluation import Evaluation
@@ -64,22 +64,34 @@ def train(options: Options, callbacks: Sequence[keras.callbacks.Callback] = ()) 
     with cluster.workplace(devices, options) as folder, strategy.precision(options.devices.precision):
         with cluster.chief_first(devices):
             source = options.task.open(options)
+        asked, options = options, _sized(options, devices, source, folder)
         _check_sizes(options, devices, source)
         if folder.is_done() and not options.run.fresh:
             return _done(options, folder, source)
         learner, totals = _build(options, devices, source)
         with folder.alone(), source.stopping_clearly():
-            _describe(options.task, source)
+            _describe(asked, options, source)
             training = _restore(options, devices, folder, source, learner, totals)
             if training.progress.epochs < options.optim.epochs:
                 _fit(training, callbacks)
             return _conclude(training)
 
 
-def _describe(task, source):
-    """Prints what the task tells of its examples."""
-    if describe := getattr(task, "describe", None):
+def _sized(options, devices, source, folder):
+    """Returns the options with what wasn't given but follows from the size of the data, for the folder too."""
+    earlier = {} if options.run.fresh else folder.chosen()
+    sized = sizing.fill(options, source.sizes["train"], devices.num_replicas_in_sync, earlier)
+    folder.choose(sized)
+    folder.check(options.run.fresh)
+    return sized
+
+
+def _describe(asked, options, source):
+    """Prints what the task tells of its examples, and what was chosen for them."""
+    if describe := getattr(options.task, "describe", None):
         show(describe(source))
+    if sentence := sizing.notice(asked, options, source.sizes["train"]):
+        print(sentence, flush=True)
 
 
 def _check_sizes(options, devices, source):

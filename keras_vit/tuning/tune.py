@@ -35,7 +35,8 @@ def tune(search: Any, train: Callable, monitor: Monitor) -> tuple[dict, list[lea
     def evaluate(number, values):
         options = search_space.applied(axes, values, base) if number else base
         epochs = values.get(oracles.EPOCHS, options.optim.epochs)
-        warmup = options.optim.warmup_epochs * epochs / options.optim.epochs
+        warmup = options.optim.warmup_epochs  # of None each training makes its own
+        warmup = None if warmup is None else warmup * epochs / options.optim.epochs
         output = str(folder.run_of(number))
         options = options.replace(epochs=epochs, warmup_epochs=warmup, output=output, fresh=False)
         best = train(options).best

@@ -49,7 +49,12 @@ def test_ranges_and_choices_take_the_default_in():
     found = by_name(BASE.replace(learning_rate=0.5, augment="affine"), {"batch_size": (16, 512)})
     assert (found["learning_rate"].low, found["learning_rate"].high) == (1e-4, 0.5)
     assert "affine" in found["augment"].choices
-    assert list(found["batch_size"].choices) == ["16", "256", "512"]
+    assert list(found["batch_size"].choices) == ["16", "512", "None"]  # of the number of images
+    assert list(by_name(BASE.replace(batch_size=256), {"batch_size": (16, 512)})["batch_size"].choices) == [
+        "16",
+        "256",
+        "512",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def check_batch(strategy: Any, batch: int, images: int, accumulate: int = 1) -> 
     if images < replicas:
         raise ValueError(f"{images} training images can't be shared out over {replicas} devices; train on fewer")
     if not 1 <= batch <= images:
-        raise ValueError(f"batch {batch} does not fit the {images} training images; give 1 to {images}")
+        raise ValueError(f"batch {batch} does not fit the {images} training images; give 1 to {images}, or none")
     if batch % (parts := replicas * accumulate):
         near = max(parts, batch - batch % parts)
         each = f" in {accumulate} parts" if accumulate > 1 else ""

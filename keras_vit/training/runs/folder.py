@@ -11,7 +11,7 @@ from typing import Any
 
 from keras_vit import files, nested
 from keras_vit.files import leftovers, read_json, replacing, write_json
-from keras_vit.training.options import identity, task_of
+from keras_vit.training.options import SIZED, identity, task_of
 from keras_vit.training.options_file import renamed
 from keras_vit.training.runs.lock import BusyError, RunLock
 
@@ -32,6 +32,7 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike, options: Any) -> None:
         self.path = Path(path)
         self.asked = identity(options)
+        self._chosen: list[str] = []  # of what was asked for as None, what the training has chosen
         self._default = identity(nested.defaults(options))
         self.task = task_of(options)
         self.options = self.path / "options.json"
@@ -60,11 +61,25 @@ class RunFolder:
             return
         if self.result.exists() and not (self.best.exists() and self.has_state()):
             raise RunError(f"the model or the state beside {self.result} was removed; start over with fresh")
-        if self.has_state() and there != self.asked:
+        open_yet = {name: there.get(name) for name in SIZED if self.asked.get(name, "") is None}
+        if self.has_state() and there != (here := self.asked | open_yet):
             raise RunError(
                 f"output {str(self.path)!r} holds a run with other options: "
-                f"{differences(there, self.asked)}; name another output, or start over there with fresh"
+                f"{differences(there, here)}; name another output, or start over there with fresh"
             )
+
+    def chosen(self) -> dict[str, Any]:
+        """Returns {name: value} of what the run here has chosen for itself, and keeps when it goes on."""
+        if not self.has_state():
+            return {}
+        there, chosen = self._read_options(), read_json(self.options).get("chosen")
+        found = {name: there.get(name) for name in SIZED if isinstance(chosen, list) and name in chosen}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def choose(self, options: Any) -> None:
+        """Takes the options of which nothing is left to be chosen."""
+        self._chosen = [name for name in SIZED if self.asked[name] is None]
+        self.asked = identity(options)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -91,7 +106,7 @@ class RunFolder:
                 each.unlink()
         files.folder(self.state.parent)
         options = {key: value for key, value in self.asked.items() if key != "task"}
-        write_json(self.options, {"written_by": WRITER, **self.task, "options": options})
+        write_json(self.options, {"written_by": WRITER, **self.task, "options": options, "chosen": self._chosen})
 
     def is_done(self) -> bool:
         """Returns whether the run has ended."""
