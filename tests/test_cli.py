@@ -68,7 +68,7 @@ def test_another_model_does_not_get_the_model_options_of_the_preset():
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("--preset digit", "no preset 'digit' (did you mean 'digits'?); it is one of plain, digits,"),
+        ("--preset digit", "no preset 'digit' (did you mean 'digits'?); it is one of plain, photos,"),
         ("--imagesize 3", "no option '--imagesize' (did you mean '--image-size'?)"),
         ("--batch 3", "no option '--batch'; it is called '--batch-size' here"),
         ("--bach-size 8", "no option '--bach-size' (did you mean '--batch-size'?)"),
@@ -214,7 +214,7 @@ def test_the_help_of_a_preset_shows_its_docstring_and_all_options_in_groups(caps
         parse("--preset deit --help")
     assert not stopped.value.code
     shown = capsys.readouterr().out
-    assert "arXiv 2012.12877" in shown and "plain,digits" in shown
+    assert "arXiv 2012.12877" in shown and "plain,photos" in shown
     for group in dataclasses.fields(Options):
         assert type(getattr(PLAIN, group.name)).__doc__ in shown
     for name in PLAIN.flat():

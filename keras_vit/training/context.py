@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from keras_vit import data
-from keras_vit.training.options import Options
+from keras_vit.training.options import Options, chosen
 from keras_vit.training.runs.folder import RunFolder
 from keras_vit.training.runs.state import Progress
 from keras_vit.training.task import Learner
@@ -31,4 +31,4 @@ class Training:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return data.steps_per_epoch(self.source, self.options.optim.batch_size)
+        return data.steps_per_epoch(self.source, chosen(self.options.optim.batch_size))

@@ -8,6 +8,7 @@ from keras_vit import data
 from keras_vit.training import loop
 from keras_vit.training.context import Training
 from keras_vit.training.devices import strategy
+from keras_vit.training.options import chosen
 from keras_vit.training.totals import Totals
 
 
@@ -23,7 +24,7 @@ class Evaluation:
             return
         self._totals = Totals(devices, self.metrics)
         self._function = loop.make_test_function(options.task, model, self._totals)
-        batch = strategy.evaluation_batch(devices, options.optim.batch_size)
+        batch = strategy.evaluation_batch(devices, chosen(options.optim.batch_size))
         decode = options.task.example(options, training.source, training.learner, training=False)
         self._batches = data.evaluation_batches(training.source, split, decode, batch)
 

@@ -267,6 +267,13 @@ def profiled_steps(profile: str | None) -> tuple[int, int] | int:
     raise ValueError(f"profile={profile!r} is neither a count of steps such as 5 nor first,last such as 20,25")
 
 
+def chosen(value: T | None) -> T:
+    """Returns one of `SIZED` options; ValueError where it isn't chosen yet."""
+    if value is None:
+        raise ValueError(f"{' and '.join(SIZED)} follow from the number of images first; sizing.fill chooses them")
+    return value
+
+
 def identity(options: Any) -> dict[str, Any]:
     """Returns {flat name: value} of what can change the result, and the task's name as "task", as JSON has them."""
     return task_of(options) | nested.identity(options)

@@ -24,7 +24,7 @@ from keras_vit.training.monitor import tensorboard
 from keras_vit.training.monitor.progress import ShowProgress
 from keras_vit.training.optim.ema import averaged
 from keras_vit.training.optim.optimizers import optimizer_of
-from keras_vit.training.options import Options, profiled_steps
+from keras_vit.training.options import Options, chosen, profiled_steps
 from keras_vit.training.runs import images, provenance, resume, state
 from keras_vit.training.runs.checkpoint import Checkpoint
 from keras_vit.training.runs.folder import RunFolder
@@ -140,7 +140,7 @@ def _fit(training: Training, callbacks: Sequence[keras.callbacks.Callback]):
     shown = ShowProgress(
         options.optim.epochs,
         training.steps,
-        options.optim.batch_size,
+        chosen(options.optim.batch_size),
         options.task.monitor,
         progress.rows,
         progress.step,

@@ -13,6 +13,37 @@ def plain() -> Options[Classify]:
     return Options(task=Classify()).replace(output="runs/classifier")
 
 
+# Photos of your own, a few dozen to a few thousand; give --data
+
+
+def photos() -> Options[Classify]:
+    """A few dozen to a few thousand photos of your own, from scratch on 2 CPU cores: give --data.
+
+    From 60 photos of CIFAR-10, 20 each of airplanes, dogs and frogs, of which it trained on 53: 67.9 % of 900 test
+    images, where chance gives 33.3 %, after 1.9 minutes of processor time; one draw of the photos. A ResNet-18 of width
+    16 reached 66.3 % of them, and the network of the preset cifar10 at 32 pixels 65.4 %, which is no difference from
+    one draw. A stem of three convolutions (Xiao et al. 2021, arXiv 2106.14881) makes 16 tokens of 64 x 64 pixels; the
+    other numbers were chosen here.
+    """
+    return plain().replace(
+        data="folder:photos",
+        image_size=64,
+        model_options={"stem": (24, 48, 96), "patch": 2, "width": 96, "depth": 4, "heads": 3, "mlp_dim": 192},
+        augment="random-resized-crop",
+        epochs=60,
+        output="runs/photos",
+    )
+
+
+def photos_finetune() -> Options[Classify]:
+    """A few dozen to a few thousand photos of your own, from a pretrained ViT-S/16 of 22 million weights: give --data.
+
+    The recipe is that of the preset finetune, with a network a quarter as large, which a laptop trains. Not measured
+    yet.
+    """
+    return finetune().replace(model="vit-s16", output="runs/photos-finetune")
+
+
 # Small data, from scratch
 
 
@@ -167,7 +198,6 @@ def lora() -> Options[Classify]:
     )
 
 
-PRESETS = {
-    make.__name__.replace("_", "-"): make
-    for make in (plain, digits, smoke, fashion_mnist, cifar10, cifar10_gpu, *PAPERS, finetune, probe, lora)
-}
+_OWN = (plain, photos, photos_finetune)
+_SMALL = (digits, smoke, fashion_mnist, cifar10, cifar10_gpu)
+PRESETS = {make.__name__.replace("_", "-"): make for make in (*_OWN, *_SMALL, *PAPERS, finetune, probe, lora)}

@@ -5,7 +5,7 @@ import keras
 from keras_vit.heads import HEADS
 from keras_vit.training.optim.layer_decay import rate_scales
 from keras_vit.training.optim.parameter_groups import GroupedAdamW, GroupedSGD, Lamb
-from keras_vit.training.options import Optim
+from keras_vit.training.options import Optim, chosen
 
 OPTIMIZERS = {
     "adamw": GroupedAdamW,
@@ -33,7 +33,7 @@ def warmup_cosine(
 
 def optimizer_of(options: Optim, model: keras.Model, steps: int) -> keras.optimizers.Optimizer:
     """Returns the optimizer that `options` ask for, built for `model`; `steps` are those of one epoch."""
-    rate = warmup_cosine(options.learning_rate, options.epochs * steps, round(options.warmup_epochs * steps))
+    rate = warmup_cosine(options.learning_rate, options.epochs * steps, round(chosen(options.warmup_epochs) * steps))
     return make_optimizer(
         options.optimizer,
         model,
