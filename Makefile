@@ -2,6 +2,7 @@
 # make test         the tests; with FULL=1 also those that take minutes, with PARITY=1 also those against timm,
 #                   transformers and captum and those on JAX and PyTorch; with REQUIRE_ALL=1 a skipped test fails
 # make lint         ruff and mypy
+# make docs         build the documentation site into site/; a broken link fails
 # make tables       write the tables of models into the README and docs
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -19,7 +20,7 @@ GREETINGS = 'oneDNN custom operations are on|before absl::InitializeLog'
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export REQUIRE_ALL
 
-.PHONY: quickstart test lint tables clean
+.PHONY: quickstart test lint docs tables clean
 quickstart: $(VENV)/.train
 	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
 
@@ -32,11 +33,14 @@ lint: $(VENV)/.test
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
 tables: $(VENV)/.train
 	$(RUN) tools/tables.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "keras_vit needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python3.12"; exit 1; }
@@ -54,4 +58,9 @@ $(VENV)/.test: $(VENV)/.train
 
 $(VENV)/.parity: $(VENV)/.test
 	$(RUN) -m pip install --quiet --quiet --editable '.[$(TENSORFLOW),train,test,parity,jax]'
+	@touch $@
+
+# the site is made from the text of the code: it needs no TensorFlow
+$(VENV)/.docs: $(VENV)/bin/python setup.cfg
+	$(RUN) -m pip install --quiet --quiet --editable '.[docs]'
 	@touch $@
