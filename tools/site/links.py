@@ -4,6 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
+PAGES = {"README.md": "index.md", "SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 _LANGUAGES = re.compile(r"^\[(?:English|日本語)\]\([\w.]+\)\n", re.MULTILINE)
 
@@ -27,8 +28,10 @@ def site_link(match, folder):
             return f"[{text}]({up}recipes.md#{name.stem})"
         case ["keras_vit", *_] if name.suffix == ".py":
             return f"[{text}][{'.'.join(name.with_suffix('').parts).removesuffix('.__init__')}]"
+        case ["recipes"]:
+            return text
         case ["notebooks", _]:
             return f"[{text}]({up}notebooks/{name.stem}.md)"
-        case ["README.md"]:
-            return f"[{text}]({up}index.md{'#' + anchor if anchor else ''})"
+        case [page] if page in PAGES:
+            return f"[{text}]({up}{PAGES[page]}{'#' + anchor if anchor else ''})"
     return match[0]  # within docs/, or for strict mode to refuse
