@@ -15,15 +15,15 @@ document.addEventListener("DOMContentLoaded", () => {
     tests.push(row => control.value === "" || test(row, control.value));
   };
   const input = (type, placeholder) => Object.assign(document.createElement("input"), {type, placeholder, min: 0, step: "any"});
-  const select = name => {
-    const all = rows.flatMap(row => row.cells[column(name)].innerText.split("\n")).filter(each => each);
+  const licences = row => row.cells[column("licences")].innerText.split("\n").filter(each => each);
+  const select = all => {
     const control = document.createElement("select");
     control.append(new Option("all", ""), ...[...new Set(all)].sort().map(each => new Option(each, each)));
     return control;
   };
   filter("name", input("search", "vit-b"), (row, text) => row.cells[0].innerText.includes(text.trim().toLowerCase()));
-  filter("family", select("family"), (row, name) => value(row, column("family")) === name);
-  filter("licence", select("licences"), (row, name) => row.cells[column("licences")].innerText.split("\n").includes(name));
+  filter("family", select(rows.map(row => row.dataset.family)), (row, name) => row.dataset.family === name);
+  filter("licence", select(rows.flatMap(licences)), (row, name) => licences(row).includes(name));
   filter("parameters up to, M", input("number", "100"), (row, most) => value(row, column("parameters")) <= most * 1e6);
   filter("GMACs up to", input("number", "20"), (row, most) => value(row, column("GMACs")) <= most);
   filter("top-1 from, %", input("number", "80"), (row, least) => value(row, column("top-1")) >= least);
@@ -38,7 +38,7 @@ document.addEventListener("DOMContentLoaded", () => {
   bar.addEventListener("submit", event => event.preventDefault());
   show();
 
-  heads.slice(0, 6).forEach((head, i) => {
+  heads.slice(0, 5).forEach((head, i) => {
     const button = Object.assign(document.createElement("button"), {type: "button", textContent: head.textContent});
     head.replaceChildren(button);
     button.addEventListener("click", () => {

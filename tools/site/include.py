@@ -1,4 +1,4 @@
-"""A hook of mkdocs: a page that is a mark alone, <!-- include: FILE -->, shows a file from outside docs/, or a notebook."""
+"""A hook of mkdocs: a page with the mark <!-- include: FILE --> shows a file from outside docs/, or a notebook."""
 
 import json
 import re

@@ -13,7 +13,6 @@ def on_page_markdown(markdown, page, **_):
     """Returns the page of recipes with all of them, and any other page as it is."""
     if page.file.src_uri != "recipes.md":
         return markdown
-    assert MARK in markdown
     return markdown.replace(MARK, "\n\n".join([*commands(), "## Presets of `train classify`", *presets(), *others()]))
 
 

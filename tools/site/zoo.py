@@ -6,17 +6,18 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_TABLE = re.compile(r"<!-- zoo -->\n.*?<!-- /zoo -->\n", re.DOTALL)
+_TABLE = re.compile(r"<!-- zoo -->\n.*?<!-- /zoo -->", re.DOTALL)
 _ROW = re.compile(r"^\| `([^`]+)` \| ([\d,]+) \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
-HEAD = ("model", "family", "parameters", "GMACs", "image", "top-1", "licences", "published checkpoints")
+HEAD = ("model", "parameters", "GMACs", "image", "top-1", "licences", "published checkpoints")
 
 
 def on_page_markdown(markdown, page, **_):
     """Returns the page of the zoo with its other table, and any other page as it is."""
     if page.file.src_uri != "zoo.md":
         return markdown
-    page.meta["hide"] = ["toc"]  # the table needs the room
-    return _TABLE.sub(lambda match: table(models(match[0], checkpoints())), markdown)
+    page.meta["hide"] = ["navigation", "toc"]  # the table needs the room
+    (old,) = _TABLE.findall(markdown)
+    return markdown.replace(old, table(models(old, checkpoints())))
 
 
 def checkpoints():
@@ -54,7 +55,6 @@ def row(name, family, parameters, gmacs, image, published):
     licences = sorted({each["licence"] for each in published})
     cells = [
         f"<td><code>{name}</code></td>",
-        f"<td>{family}</td>",
         f'<td data-value="{parameters}">{parameters:,}</td>',
         f'<td data-value="{gmacs}">{gmacs:,.6g}</td>',
         f"<td>{image}</td>",
@@ -62,16 +62,14 @@ def row(name, family, parameters, gmacs, image, published):
         f"<td>{'<br>'.join(licences)}</td>",
         f"<td>{details(published)}</td>",
     ]
-    return f"<tr>{''.join(cells)}</tr>"
+    return f'<tr data-family="{family}">{"".join(cells)}</tr>'
 
 
 def details(published):
-    """Returns the checkpoints of a model, folded where there are several."""
+    """Returns the checkpoints of a model, folded under their number."""
     lines = []
     for each in published:
         top = f", {float(each['top1']):.1f} % at {each['top1_size']} px" if each["top1"] else ""
         head = "" if int(each["classes"]) else ", no head"
         lines.append(f"<code>{html.escape(each['tag'])}</code> {each['licence']}{top}{head}")
-    if len(lines) < 2:
-        return "".join(lines)
-    return f"<details><summary>{len(lines)}</summary>{'<br>'.join(lines)}</details>"
+    return f"<details><summary>{len(lines)}</summary>{'<br>'.join(lines)}</details>" if lines else ""
