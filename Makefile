@@ -3,6 +3,7 @@
 #                   transformers and captum and those on JAX and PyTorch; with REQUIRE_ALL=1 a skipped test fails
 # make lint         ruff and mypy
 # make docs         build the documentation site into site/; a broken link fails
+# make notebooks    run the notebooks, and keep their pictures for the site
 # make tables       write the tables of models into the README and docs
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -20,7 +21,7 @@ GREETINGS = 'oneDNN custom operations are on|before absl::InitializeLog'
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export REQUIRE_ALL
 
-.PHONY: quickstart test lint docs tables clean
+.PHONY: quickstart test lint docs notebooks tables clean
 quickstart: $(VENV)/.train
 	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
 
@@ -35,6 +36,9 @@ lint: $(VENV)/.test
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
+notebooks: $(VENV)/.test
+	$(RUN) tools/notebooks.py
 
 tables: $(VENV)/.train
 	$(RUN) tools/tables.py

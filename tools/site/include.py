@@ -30,7 +30,10 @@ def page_of(notebook, pictures):
         parts.append(f"```python\n{source}\n```" if code else source)
         if code and shows_a_picture(source):
             parts.append(f"![What the cell above draws]({next(pictures)})")
-    return "\n\n".join(parts) + "\n"
+    text = "\n\n".join(parts) + "\n"
+    return re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", text).replace(
+        "](../docs/", "](../"
+    )  # as seen from docs/notebooks/
 
 
 def shows_a_picture(source):
