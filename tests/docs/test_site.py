@@ -1,10 +1,12 @@
 """What the documentation's site adds to the pages: all that is public, all models, all commands and presets."""
 
 import importlib
+import json
 import re
 from pathlib import Path, PurePosixPath
 
 import pytest
+from kit import browser
 from kit.tools import tool
 
 from keras_vit import __main__, registry
@@ -106,3 +108,46 @@ def test_a_notebook_becomes_a_page_with_a_picture_after_each_cell_that_shows_one
         "![What the cell above draws](one_1.png)",
         "```python\nprint(Image)\n```\n",
     ]
+
+
+PROBE = """
+const fill = (i, text) => {
+  const control = document.querySelectorAll(".zoo-filters :is(input, select)")[i];
+  control.value = text;
+  control.dispatchEvent(new Event("input", {bubbles: true}));
+};
+const rows = () => [...document.querySelectorAll("#zoo tbody tr")];
+const shown = () => rows().filter(each => !each.hidden).map(each => each.cells[0].innerText);
+const found = {all: shown()};
+for (const [i, text] of FILTERS) { fill(i, text); found[`${i} ${text}`] = shown(); fill(i, ""); }
+const heads = document.querySelectorAll("#zoo th button");
+for (const i of [0, 1, 1, 4]) { heads[i].click(); (found.sorted ??= []).push(shown()); }
+document.body.append(Object.assign(document.createElement("pre"), {id: "probe", textContent: JSON.stringify(found)}));
+"""
+
+
+@pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
+def test_the_table_of_the_zoo_filters_and_sorts(tmp_path):
+    def known(licence, top):
+        return [{"tag": "a", "licence": licence, "top1": top, "top1_size": "224", "classes": "1000"}]
+
+    rows = [
+        ("ant-b", "ant", 90_000_000, 17.5, "224×224", known("mit", "81.2")),
+        ("ant-s", "ant", 9_000_000, 4.5, "64×64", []),
+        ("bee-10", "bee", 110_000_000, 2.5, "224×224", known("apache-2.0", "79.9")),
+    ]
+    filters = [[0, "-s"], [1, "bee"], [2, "mit"], [3, "100"], [4, "5"], [5, "80"]]
+    script = (DOCS / "site" / "zoo.js").read_text(encoding="utf-8")
+    probe = f"addEventListener('load', () => {{const FILTERS = {json.dumps(filters)};{PROBE}}});"
+    page = f"<!doctype html><meta charset=utf-8><body>{zoo.table(rows)}<script>{script}{probe}</script></body></html>"
+    (tmp_path / "zoo.html").write_text(page, encoding="utf-8")
+    found = browser.probed(tmp_path / "zoo.html", tmp_path)
+    assert found.pop("all") == ["ant-b", "ant-s", "bee-10"]
+    assert found.pop("sorted") == [
+        ["ant-b", "ant-s", "bee-10"],  # names
+        ["ant-s", "ant-b", "bee-10"],  # parameters, as numbers
+        ["bee-10", "ant-b", "ant-s"],  # and back
+        ["ant-s", "bee-10", "ant-b"],  # accuracies, what has none first
+    ]
+    expected = [["ant-s"], ["bee-10"], ["ant-b"], ["ant-b", "ant-s"], ["ant-s", "bee-10"], ["ant-b"]]
+    assert list(found.values()) == expected

@@ -33,9 +33,14 @@ def open_page(path, folder, width=1200):
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
     copy.write_text(page.replace("</body>", _PROBE), encoding="utf-8")
     _, errors = _run(path, folder, width)
-    dom, _ = _run(copy, folder, width)
-    found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.DOTALL).group(1).replace("&amp;", "&"))
+    found = probed(copy, folder, width)
     return {"console": [line for line in errors.splitlines() if "CONSOLE" in line], **found}
+
+
+def probed(path, folder, width=1200):
+    """Returns what a script of the HTML file `path` wrote as JSON into the element "probe"."""
+    dom, _ = _run(path, folder, width)
+    return json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.DOTALL).group(1).replace("&amp;", "&"))
 
 
 def _run(path, folder, width):
