@@ -35,7 +35,7 @@ lint: $(VENV)/.test
 	$(RUN) -m mypy
 
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 notebooks: $(VENV)/.test
 	$(RUN) tools/notebooks.py

@@ -86,8 +86,9 @@ def test_commands_in_a_docstring_become_blocks():
     [
         (".", "[a](../recipes/train_classifier.py)", "[a](recipes.md#train_classifier)"),
         ("notebooks", "[a](../../recipes/train_classifier.py)", "[a](../recipes.md#train_classifier)"),
-        (".", "[a](../keras_vit/training/train.py)", "[a][keras_vit.training.train]"),
-        (".", "[a](../keras_vit/data/__init__.py)", "[a][keras_vit.data]"),
+        (".", "[a](../keras_vit/training/train.py)", "[a](api/training.md#keras_vit.training.train.train)"),
+        (".", "[a](../keras_vit/layers/__init__.py)", "[a](api/layers.md)"),
+        ("notebooks", "[a](../../keras_vit/bundle.py)", "[a](../api/bundle.md)"),
         (".", "[a](../SECURITY.md#images)", "[a](security.md#images)"),
         (".", "[a](../notebooks/serving.ipynb)", "[a](notebooks/serving.md)"),
         (".", "[a](zoo.md)", "[a](zoo.md)"),

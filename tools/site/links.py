@@ -27,7 +27,7 @@ def site_link(match, folder):
         case ["recipes", _] if name.suffix == ".py":
             return f"[{text}]({up}recipes.md#{name.stem})"
         case ["keras_vit", *_] if name.suffix == ".py":
-            return f"[{text}][{'.'.join(name.with_suffix('').parts).removesuffix('.__init__')}]"
+            return f"[{text}]({up}{place_of('.'.join(name.with_suffix('').parts).removesuffix('.__init__'))})"
         case ["recipes"]:
             return text
         case ["notebooks", _]:
@@ -35,3 +35,13 @@ def site_link(match, folder):
         case [page] if page in PAGES:
             return f"[{text}]({up}{PAGES[page]}{'#' + anchor if anchor else ''})"
     return match[0]  # within docs/, or for strict mode to refuse
+
+
+def place_of(module):
+    """Returns the page of the API, and the place on it, where the first object of `module` stands."""
+    pages = sorted((ROOT / "docs" / "api").glob("*.md"), key=lambda page: page.stem == "index")
+    for page in pages:
+        for name in re.findall(r"^::: (\S+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+            if f"{name}.".startswith(f"{module}."):
+                return f"api/{page.name}#{name}" if name != module else f"api/{page.name}"
+    raise ValueError(f"no page of docs/api has anything of {module}, which a page links to")
