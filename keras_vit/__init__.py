@@ -10,10 +10,28 @@ from typing import TYPE_CHECKING
 from keras_vit import backend, registry, serialization
 from keras_vit.registry import ZooError, list_families, list_models, register
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for type checkers and editors: the same as _MODULES and _LOADED_ON_USE
     import os
 
     import keras
+
+    from keras_vit import analysis as analysis
+    from keras_vit import bundle as bundle
+    from keras_vit import data as data
+    from keras_vit import heads as heads
+    from keras_vit import layers as layers
+    from keras_vit import models as models
+    from keras_vit import outputs as outputs
+    from keras_vit import pictures as pictures
+    from keras_vit import taps as taps
+    from keras_vit import testing as testing
+    from keras_vit import weights as weights
+    from keras_vit.data.published import preprocessing as preprocessing
+    from keras_vit.serving import export as export
+    from keras_vit.tasks.classify import Classify as Classify
+    from keras_vit.training.options import Options as Options
+    from keras_vit.training.train import train as train
+    from keras_vit.weights import load_weights as load_weights
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,9 +48,22 @@ __all__ = [
     "train",
 ]
 
+_MODULES = (
+    "analysis",
+    "bundle",
+    "data",
+    "heads",
+    "layers",
+    "models",
+    "outputs",
+    "pictures",
+    "taps",
+    "testing",
+    "weights",
+)
 _LOADED_ON_USE = {
     "load_weights": "keras_vit.weights",
-    "preprocessing": "keras_vit.data",
+    "preprocessing": "keras_vit.data.published",
     "export": "keras_vit.serving",
     "Classify": "keras_vit.tasks.classify",
     "Options": "keras_vit.training.options",
@@ -56,10 +87,12 @@ def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> k
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return backend.load(f"keras_vit.{name}")
     if name not in _LOADED_ON_USE:
         raise AttributeError(f"module 'keras_vit' has no attribute {name!r}")
     return getattr(backend.load(_LOADED_ON_USE[name]), name)
 
 
 def __dir__():
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*globals(), *__all__, *_MODULES})
