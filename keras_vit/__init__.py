@@ -79,7 +79,9 @@ def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> k
     `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
     such as "augreg_in21k_ft_in1k". With `classes` other than the checkpoint's the head is new, and a warning says so.
     The model's `name` is `name`. It gives logits (B, classes), so that losses want `from_logits=True`, and with
-    classes=0 the feature maps of the backbone.
+    classes=0 the feature maps of the backbone. Of another `width` the MLPs keep their ratio to it (`mlp_dim`), and
+    `heads` stays where it divides the width, else it becomes the number that does and keeps the width of a head most
+    nearly; what is given itself wins.
     Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
     """
     registry.offer_of(registry.split(name)[0])  # an unknown family is answered before Keras loads, which takes seconds

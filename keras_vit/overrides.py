@@ -1,7 +1,9 @@
 """Options of a model as a person gives them: their names, types and ranges, in one place for all families."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from keras_vit.checked import checked, hints
@@ -52,6 +54,32 @@ def as_declared(name: str, config: Any, overrides: Mapping[str, Any]) -> dict[st
         raise ValueError(f"{name} has no option {called}{_hint(unknown[0], known)}; it has {', '.join(known)}")
     declared = hints(type(config))
     return {option: _value(name, option, value, declared.get(option, Any)) for option, value in overrides.items()}
+
+
+def followed(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `changes` of the fields of the dataclass `config`, and what follows a `width` that is among them.
+
+    `mlp_dim` keeps its ratio to the width. `heads` stays where it divides the width, else it becomes the number that
+    does and keeps the width of a head most nearly; those of stages go with the first. What `changes` gives wins.
+    """
+    width, mlp_dim, heads = (getattr(config, name, None) for name in ("width", "mlp_dim", "heads"))
+    wanted, follow = changes.get("width", width), {}
+    if wanted == width:
+        return dict(changes)
+    if isinstance(mlp_dim, int):
+        follow["mlp_dim"] = max(1, round(Fraction(mlp_dim * wanted, width)))
+    first = heads[0] if isinstance(heads, tuple) and heads else heads
+    if first and wanted % first:
+        count = nearest_divisors(wanted, Fraction(first * wanted, width))[0]
+        follow["heads"] = tuple(round(each * count / first) for each in heads) if isinstance(heads, tuple) else count
+    return follow | changes
+
+
+def nearest_divisors(number: int, wanted: int | Fraction) -> list[int]:
+    """Returns the numbers that divide `number`, the nearest to `wanted` first."""
+    end = min(math.isqrt(number), 2**16)  # all, of a number that fits any memory
+    small = [each for each in range(1, end + 1) if number % each == 0]
+    return sorted({*small, *(number // each for each in small)}, key=lambda each: (abs(each - wanted), each))
 
 
 def _hint(unknown, known):

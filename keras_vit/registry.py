@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from keras_vit import backend
 from keras_vit.discovery import Offer, installed
 from keras_vit.nested import did_you_mean
-from keras_vit.overrides import as_declared
+from keras_vit.overrides import as_declared, followed
 
 _registered: dict[str, dict[str, "Family"]] = {}  # family name -> {module name: Family}
 
@@ -131,7 +131,7 @@ def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Fami
         raise ZooError(f"no model {name!r}{did_you_mean(name, known)}; {start} comes as {', '.join(known)}")
     config = found.variants[row]
     try:
-        return found, dataclasses.replace(config, **as_declared(name, config, overrides or {}))
+        return found, dataclasses.replace(config, **followed(config, as_declared(name, config, overrides or {})))
     except ValueError as error:
         raise ZooError(str(error)) from error
 

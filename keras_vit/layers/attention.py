@@ -9,6 +9,7 @@ from keras import ops
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.intermediates import Tappable
 from keras_vit.layers.norm import LayerNormalization
+from keras_vit.overrides import nearest_divisors
 
 _QKV_BIAS = (True, False, "qv")
 
@@ -55,7 +56,11 @@ class MultiHeadAttention(Tappable):
     def build(self, shape: tuple) -> None:
         width = shape[-1]
         if self.head_width is None and width % self.heads:
-            raise ValueError(f"a width of {width} can't be shared among {self.heads} heads; give head_width")
+            fitting = sorted(nearest_divisors(width, self.heads)[:2])
+            raise ValueError(
+                f"a width of {width} can't be shared among {self.heads} heads; {' or '.join(map(str, fitting))} heads "
+                "can, and a layer by itself takes a head_width"
+            )
         self.size = self.head_width or width // self.heads
         inner = self.heads * self.size
         options = {"dtype": self.dtype_policy}

@@ -182,7 +182,9 @@ def _joined(choices, default):
 
 
 def _scaled(name, entry, factor, base, config):
-    return {each: _times(_default(each, base, config), factor) for each in (name, *entry.also)}
+    own = registry.family(registry.split(base.model.name)[0]).space.get(name)
+    also = entry.also or getattr(own, "also", ())  # factors alone scale what the family scales with the option
+    return {each: _times(_default(each, base, config), factor) for each in (name, *also)}
 
 
 def _times(value, factor):

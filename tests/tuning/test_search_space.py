@@ -39,6 +39,13 @@ def test_a_choice_changes_the_training_and_the_model_and_what_grows_alongside():
     assert options.model.options == SMALL | {"width": 72, "mlp_dim": 144, "depth": 2, "drop_path": 0.0}
 
 
+def test_multiples_of_the_command_line_scale_what_grows_alongside_too():
+    found = by_name(given={"width": "x0.5,x1,x2"})["width"]
+    assert found.choices["24"] == {"width": 24, "mlp_dim": 48} and found.choices["96"] == {"width": 96, "mlp_dim": 192}
+    alone = by_name(PLAIN.replace(model="vit-ti16", model_options={}), {"width": "64,128,192"})["width"]
+    assert registry.resolve("vit-ti16", alone.choices["64"])[1].mlp_dim == 256
+
+
 def test_multiples_are_whole_and_patches_fill_the_images():
     found = by_name(given={"patch": Times((0.5, 1, 1.5, 1.75, 2))})
     assert list(found["depth"].choices) == ["2", "5", "8"]
