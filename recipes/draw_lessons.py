@@ -217,8 +217,8 @@ def looks(lesson, path):
 def cka(lesson, path):
     """Draws how alike the layers of the CNN and the ViT are, trained and untrained."""
     images = lesson.images[lesson.test]
-    trained = analysis.compare(lesson.cnn, lesson.vit, images)
-    control = analysis.compare(lesson.untrained_cnn, lesson.untrained_vit, images)
+    trained = analysis.cka(lesson.cnn, lesson.vit, images)
+    control = analysis.cka(lesson.untrained_cnn, lesson.untrained_vit, images)
     named = (dataclasses.replace(each, models=("the CNN", "the ViT")) for each in (trained, control))
     similarity_picture(path, *named)
 

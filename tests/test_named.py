@@ -32,7 +32,7 @@ MEASURES = {
     "probe": lambda model, images: np.array(
         list(analysis.probe(model, (images, LABELS), (images, LABELS), ["embed", "norm"]).values())
     ),
-    "cka": lambda model, images: analysis.compare(model, model, images, layers=["norm", "norm"], batch=6).values,
+    "cka": lambda model, images: analysis.cka(model, model, images, layers=["norm", "norm"], batch=6).values,
 }
 
 

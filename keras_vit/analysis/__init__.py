@@ -10,7 +10,7 @@ backend.load("keras")
 
 from keras_vit.analysis.attention import METHODS, attention, methods  # noqa: E402
 from keras_vit.analysis.calibration import Calibration, calibration  # noqa: E402
-from keras_vit.analysis.cka import MinibatchCKA, compare  # noqa: E402
+from keras_vit.analysis.cka import MinibatchCKA, cka  # noqa: E402
 from keras_vit.analysis.distance import (  # noqa: E402
     attention_distance,
     uniform_attention_distance,
@@ -37,7 +37,7 @@ __all__ = [
     "attention",
     "attention_distance",
     "calibration",
-    "compare",
+    "cka",
     "effective_receptive_field",
     "field_share",
     "lay_windows",

@@ -112,7 +112,7 @@ def _u_centred(gram):
     return gram
 
 
-def compare(
+def cka(
     first: keras.Model | str,
     second: keras.Model | str,
     images: Any,
@@ -149,8 +149,8 @@ def compare(
     found: list[np.ndarray] = []
     start: Any = None
     for order in _orders(images, second_images, batch, repeats, seed):
-        cka, size = MinibatchCKA(len(names[0]), len(names[1]), kernel, bandwidth), None
-        grams = [_grams(cka, model, each) for model, each in zip((first, second), names, strict=True)]
+        summed, size = MinibatchCKA(len(names[0]), len(names[1]), kernel, bandwidth), None
+        grams = [_grams(summed, model, each) for model, each in zip((first, second), names, strict=True)]
         pairs = _pairs(images if order is None else images[order], second_images, batch)
         count = -(-len(images) // batch) if hasattr(images, "shape") else None
         for one, other in watched(pairs, f"CKA of {models[0]} and {models[1]}", count):
@@ -159,15 +159,15 @@ def compare(
             size, start = size or len(one), one if start is None else start
             if len(one) == size:
                 rows = grams[0](one)
-                cka.update_grams(rows, rows if same else grams[1](other))
-        found.append(cka.result())
+                summed.update_grams(rows, rows if same else grams[1](other))
+        found.append(summed.result())
     spread = np.std(found, axis=0, ddof=1) if repeats > 1 else None
     return Similarity(tuple(names[0]), tuple(names[1]), np.mean(found, axis=0), models, spread, repeats)
 
 
-def _grams(cka, model, names):
+def _grams(summed, model, names):
     """Returns a function from images to the Gram matrix of each tap, made as soon as the model has computed it."""
-    run = reduced(model, names, lambda name, x: cka.gram(ops.convert_to_numpy(ops.cast(x, "float32"))))
+    run = reduced(model, names, lambda name, x: summed.gram(ops.convert_to_numpy(ops.cast(x, "float32"))))
     return lambda images: list(run(check_images(model, images)).values())
 
 

@@ -37,7 +37,7 @@ def localisation(
     Raghu et al. 2021 (arXiv 2108.08810), section 7: a token that kept its place is most like the patch it came from.
     `name` is a tap that has cells, by default the last block. The patches, which don't overlap, have sides of
     `patch` pixels, by default so many that each cell has its own; what fills no patch is left out. `images` (B, H, W,
-    C) are taken in minibatches of `batch`, at least 4, and a smaller last one is left out, as in `compare`.
+    C) are taken in minibatches of `batch`, at least 4, and a smaller last one is left out, as in `cka`.
     Raises ValueError where the layer has one place only, and for too few images.
     """
     (model, images), batch = model_and_images(model, images), check_batch(batch)
@@ -46,19 +46,19 @@ def localisation(
     tapped, size = tap(model, name), min(batch, len(images))
     if size < 4:
         raise ValueError(f"CKA needs minibatches of 4 images or more, not {size}")
-    cka: Any = None
+    summed: Any = None
     for i in watched(range(0, len(images) - size + 1, size), f"localisation in {name}"):
         given = images[i : i + size]
         values = ops.convert_to_numpy(ops.cast(tapped(given, training=False)[name], "float32"))
-        if cka is None:
+        if summed is None:
             cells = cells_of(model, images, name, values.shape)
             sides = _patch(patch, cells, images, name, model)
             grid = tuple(side // step for side, step in zip(images.shape[1:3], sides, strict=True))
             tokens = cells.prefix + cells.grid[0] * cells.grid[1]
-            cka = MinibatchCKA(tokens, grid[0] * grid[1], kernel, bandwidth)
+            summed = MinibatchCKA(tokens, grid[0] * grid[1], kernel, bandwidth)
         tokens_first = np.moveaxis(values.reshape(size, -1, values.shape[-1]), 1, 0)
-        cka.update(tokens_first, _patches(given, grid, sides))
-    found = cka.result(undefined=np.nan).reshape(-1, *grid)
+        summed.update(tokens_first, _patches(given, grid, sides))
+    found = summed.result(undefined=np.nan).reshape(-1, *grid)
     return Localisation(name, sides, found[: cells.prefix], found[cells.prefix :].reshape(*cells.grid, *grid))
 
 

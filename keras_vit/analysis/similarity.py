@@ -1,4 +1,4 @@
-"""How alike the layers of two networks are: what `compare` returns."""
+"""How alike the layers of two networks are: what `cka` returns."""
 
 import dataclasses
 

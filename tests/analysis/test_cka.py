@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kit.numpy_reference import cka_by_hand, linear
 
-from keras_vit.analysis import MinibatchCKA, compare
+from keras_vit.analysis import MinibatchCKA, cka
 from keras_vit.taps import list_taps, reduced, tap
 from keras_vit.testing import small
 
@@ -25,21 +25,21 @@ def test_cka_agrees_with_the_three_terms_of_its_estimator(rng, mean, kernel, gra
         return [(shared @ rng.normal(size=(7, w)) + rng.normal(size=(13, w)) + mean).astype("float32") for w in widths]
 
     batches = [(layers((5, 53), shared), layers((3, 11, 17), shared)) for shared in rng.normal(size=(3, 13, 7))]
-    cka = MinibatchCKA(2, 3, kernel, bandwidth=0.8 if kernel == "rbf" else 1.0)
+    summed = MinibatchCKA(2, 3, kernel, bandwidth=0.8 if kernel == "rbf" else 1.0)
     for each in batches:
-        cka.update(*each)
+        summed.update(*each)
     expected = cka_by_hand(*zip(*batches, strict=True), gram)
-    np.testing.assert_allclose(cka.result(), expected, atol=1e-6)
+    np.testing.assert_allclose(summed.result(), expected, atol=1e-6)
     assert expected.min() > 0.1
 
 
 def test_independent_layers_have_none_and_turned_ones_all(rng):
-    cka = MinibatchCKA(1, 2)
+    summed = MinibatchCKA(1, 2)
     turn = np.linalg.qr(rng.normal(size=(101, 101)))[0]
     for _ in range(30):
         x = rng.normal(size=(16, 101))
-        cka.update([x], [rng.normal(size=(16, 101)), 3 * x @ turn + 5])
-    got = cka.result()[0]
+        summed.update([x], [rng.normal(size=(16, 101)), 3 * x @ turn + 5])
+    got = summed.result()[0]
     assert abs(got[0]) < 0.05  # the biased estimator gives 0.87
     np.testing.assert_allclose(got[1], 1, atol=1e-9)
 
@@ -52,7 +52,7 @@ def images(rng):
 def test_two_models_are_compared_in_one_pass(images):
     vit, resnet = small("vit"), small("resnet")
     names = ["embed", "attention_1", "mlp_2"], ["stage_0", "stage_1"]
-    got = compare(vit, resnet, images, layers=names, batch=6)
+    got = cka(vit, resnet, images, layers=names, batch=6)
     batches = []
     for model, of in zip((vit, resnet), names, strict=True):
         given = [tap(model, of)(images[i : i + 6]) for i in (0, 6)]  # the last 2 are left out
@@ -75,7 +75,7 @@ class Passes:
 def test_repeats_give_the_mean_and_standard_deviation_of_their_passes(rng, images):
     model, layers = small("vit"), ("block_0", "attention_2")
     orders = [rng.permutation(14) for _ in range(3)]
-    got = compare(model, model, Passes(images, orders), layers=(layers, layers), repeats=3)
+    got = cka(model, model, Passes(images, orders), layers=(layers, layers), repeats=3)
     each = []
     for order in orders:
         given = [tap(model, list(layers))(images[some]) for some in (order[:7], order[7:])]
@@ -90,7 +90,7 @@ def test_repeats_give_the_mean_and_standard_deviation_of_their_passes(rng, image
 def test_an_array_is_shuffled_anew_for_each_repeat_by_the_seed(images):
     model = small("resnet")
     options = {"layers": (["stage_0"], ["stage_2"]), "batch": 5, "repeats": 2}
-    one, again, other = (compare(model, model, images, seed=seed, **options) for seed in (1, 1, 2))
+    one, again, other = (cka(model, model, images, seed=seed, **options) for seed in (1, 1, 2))
     assert one.deviations[0, 0] > 0 and one.values == again.values and one.values != other.values
 
 
@@ -98,13 +98,13 @@ def test_repeats_that_could_not_differ_are_refused(images):
     tf = pytest.importorskip("tensorflow")
     model, options = small("vit"), {"layers": ("block_0", "block_1"), "repeats": 2}
     with pytest.raises(ValueError, match="one minibatch of 64 holds all 14 images, so repeats can't differ"):
-        compare(model, model, images, **options)
+        cka(model, model, images, **options)
     with pytest.raises(ValueError, match="begins with the minibatch of another: shuffle the images anew"):
-        compare(model, model, tf.data.Dataset.from_tensor_slices(images).batch(7), **options)
+        cka(model, model, tf.data.Dataset.from_tensor_slices(images).batch(7), **options)
     with pytest.raises(ValueError, match="an iterator has one pass"):
-        compare(model, model, iter([images[:7], images[7:]]), **options)
+        cka(model, model, iter([images[:7], images[7:]]), **options)
     with pytest.raises(ValueError, match="repeats is at least 1, not 0"):
-        compare(model, model, images, layers=("block_0", "block_1"), repeats=0)
+        cka(model, model, images, layers=("block_0", "block_1"), repeats=0)
 
 
 @pytest.mark.parametrize("family", ["vit", "swin", "resnet"])
@@ -129,9 +129,9 @@ def test_parts_of_one_block_alone_exist_at_a_time(family):
 def test_all_taps_are_compared_as_they_are_one_by_one(images):
     vit, resnet = small("vit"), small("resnet")
     names = [name for name in list_taps(vit) if name != "head"], list_taps(resnet)[:9]
-    got = compare(vit, resnet, images, layers=names, batch=7)
+    got = cka(vit, resnet, images, layers=names, batch=7)
     for i, j in ((names[0].index("attention_1"), 2), (names[0].index("branch2_2"), 8), (0, 0)):
-        alone = compare(vit, resnet, images, layers=(names[0][i], names[1][j]), batch=7)
+        alone = cka(vit, resnet, images, layers=(names[0][i], names[1][j]), batch=7)
         np.testing.assert_allclose(got.values[i, j], alone.values[0, 0], atol=1e-9)
 
 
@@ -145,17 +145,17 @@ def test_pipelines_are_checked_by_id(images):
 
     forward, backward = np.arange(14), np.arange(14)[::-1]
     options = {"layers": ("block_1", "stage_1")}
-    together = compare(vit, resnet, stream(forward), second_images=stream(forward, 0.5), **options)
+    together = cka(vit, resnet, stream(forward), second_images=stream(forward, 0.5), **options)
     assert np.isfinite(together.values).all()
     with pytest.raises(ValueError, match="minibatch 0 holds .*image 0.* for one model and .*image 13.* for the other"):
-        compare(vit, resnet, stream(forward), second_images=stream(backward), **options)
+        cka(vit, resnet, stream(forward), second_images=stream(backward), **options)
     with pytest.raises(ValueError, match="without an id none can be checked"):
-        compare(vit, resnet, images, second_images=images, **options)
+        cka(vit, resnet, images, second_images=images, **options)
 
 
 def test_a_network_is_like_itself(images):
     model = small("vit")
-    found = compare(model, model, images, batch=7)
+    found = cka(model, model, images, batch=7)
     assert found.rows == found.columns and found.values.shape == (5, 5)
     np.testing.assert_allclose(np.diag(found.values), 1)
     np.testing.assert_allclose(found.values, found.values.T)

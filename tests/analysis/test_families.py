@@ -30,7 +30,7 @@ MEASURES = {
     "localisation": lambda model, images: {"cells": analysis.localisation(model, images, last_map(model)).cells},
     "probe": lambda model, images: analysis.probe(model, (images, LABELS), (images, LABELS)),
     "cka": lambda model, images: {
-        "all": analysis.compare(model, model, images, layers=[layers_before_head(model)] * 2, batch=6).values
+        "all": analysis.cka(model, model, images, layers=[layers_before_head(model)] * 2, batch=6).values
     },
 }
 NO_ROWS_OF_SHARES = r"has no attention distance: .*; take a model such as a ViT or a Swin$"

@@ -102,7 +102,7 @@ MEASURES = {
     "skip_ratio": analysis.skip_ratio,
     "receptive field": lambda model, x, **o: analysis.effective_receptive_field(model, x, "block_0", channels=1, **o),
     "localisation": analysis.localisation,
-    "compare": lambda model, x, **o: analysis.compare(model, model, x, **o),
+    "cka": lambda model, x, **o: analysis.cka(model, model, x, **o),
     "probe": lambda model, x, **o: analysis.probe(model, (x, np.arange(len(x))), (x, np.arange(len(x))), **o),
 }
 

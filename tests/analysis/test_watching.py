@@ -9,7 +9,7 @@ from keras_vit.testing import small
 IMAGES = np.random.default_rng(0).normal(size=(12, 32, 32, 3)).astype("float32")
 LABELS = np.arange(12) % 2
 MEASUREMENTS = {
-    "CKA of vit and vit": lambda model: analysis.compare(model, model, IMAGES, layers=("norm", "norm"), batch=4),
+    "CKA of vit and vit": lambda model: analysis.cka(model, model, IMAGES, layers=("norm", "norm"), batch=4),
     "hiding patches": lambda model: analysis.attention(model, IMAGES[:2], "occlusion", patch=16),
     "attention distance": lambda model: analysis.attention_distance(model, IMAGES),
     "receptive field of block_0": lambda model: analysis.effective_receptive_field(

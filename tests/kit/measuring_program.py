@@ -25,7 +25,7 @@ def measure(folder):
             "probe": np.array(list(probes.values())),
             "skip": np.concatenate([skip.prefix, skip.cells.ravel()]),
             "localisation": analysis.localisation(model, images, batch=6).cells,
-            "cka": analysis.compare(model, model, images, batch=6).values,
+            "cka": analysis.cka(model, model, images, batch=6).values,
         }
         found.update({f"{path.stem} {name}": value for name, value in each.items()})
     return found

@@ -42,6 +42,8 @@ DRAWN = {
     "probes": lambda path, rng: pictures.probe_picture(path, {"one": {"embed": 0.1, "norm": 1}, "two": {"map": 0.2}}),
     "heat map": lambda path, rng: pictures.similarity_picture(path, similarity(rng), similarity(rng)),
     "lines": lambda path, rng: pictures.similarity_lines(path, similarity(rng, repeats=3), similarity(rng)),
+    "heat map without a control": lambda path, rng: pictures.similarity_picture(path, similarity(rng)),
+    "lines without a control": lambda path, rng: pictures.similarity_lines(path, similarity(rng, repeats=3)),
     "skip": lambda path, rng: pictures.skip_picture(path, {"block_0": ratio(rng), "block_1": ratio(rng)}),
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vit.analysis.attention import methods
 from keras_vit.analysis.cells import layers_before_head
-from keras_vit.analysis.cka import compare
+from keras_vit.analysis.cka import cka
 from keras_vit.analysis.probe import probe
 from keras_vit.pictures.measures import probe_picture
 from keras_vit.pictures.similarity import similarity_lines, similarity_picture
@@ -109,7 +109,7 @@ def _compared(one, other, images, batch):
     layers, found = (_sums_and_norms(one.model), _sums_and_norms(other.model)), []
     for models in ((one.model, other.model), (one.untrained, other.untrained)):
         repeats = REPEATS if len(images) > batch else 1  # one minibatch is the same in any order
-        similarity = compare(*models, images, layers=layers, batch=batch, repeats=repeats)
+        similarity = cka(*models, images, layers=layers, batch=batch, repeats=repeats)
         short = [
             tuple(re.sub(r"stage_(\d+)_", r"\1: ", name) for name in names)
             for names in (similarity.rows, similarity.columns)
