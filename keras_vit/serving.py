@@ -174,7 +174,7 @@ def _decoder(preprocessing):
         image = read.concatenate(tf.data.Dataset.from_tensors(empty)).take(1).get_single_element()
         known = tf.size(image) > 0
         image = tf.cond(known, lambda: image, lambda: tf.zeros((1, 1, preprocessing.channels), "uint8"))
-        return preprocessing(image), known
+        return preprocessing.prepare(image), known
 
     return decode
 

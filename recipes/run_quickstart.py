@@ -90,7 +90,7 @@ def held_out(source):
 def draw_attention(model, preprocessing, digits, path):
     """Writes to `path` the picture of each digit and where the model's class token looks."""
     decoded = [preprocessing.decode(encoded) for encoded in digits.values()]
-    images = np.stack([preprocessing(image) for image in decoded])
+    images = preprocessing(decoded)
     maps = analysis.attention(model, images)
     predicted = np.argmax(model.predict(images, verbose=0), axis=1)
     labels = list(digits)

@@ -1,19 +1,23 @@
 """From encoded bytes to the array a model sees: one definition for training, evaluation and serving."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data import image_files
+from keras_vit.data.pixels import each_image
 
 _LONGEST = 16  # times the proportions of what is cut of it may an image have before it is cut in advance
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Decodes, resizes, centre-crops and normalises one image, with TensorFlow ops that any graph can hold.
+    """Turns images into what a model takes: decoded, resized, centre-cropped and normalised.
 
+    Called on images of any kind it gives a batch; `decode` and `prepare` are its two steps, of one image, in TensorFlow
+    ops that any graph can hold: training, evaluation and serving are made of them.
     The image is resized, keeping its proportions, until the central `crop` of its tighter side is
     `image_size` (h, w), and cut to that. `mean` and `std`, on a scale of 0 to 1, are one number or one
     per channel. Raises ValueError for values that make no sense.
@@ -58,7 +62,23 @@ class Preprocessing:
         """
         return image_files.decode(encoded, self.channels)
 
-    def __call__(self, image: tf.Tensor) -> tf.Tensor:
+    def __call__(self, images: Any) -> np.ndarray:
+        """Returns images as a model takes them, a float32 batch (B, H, W, channels); of one image a batch of one.
+
+        They are the path of a file, an image of Pillow, an array (h, w), (h, w, c) or (B, h, w, c) of whole numbers
+        from 0 to 255, or a list of such images, whose sizes may differ. Grey and colours become each other; of RGBA the
+        colour counts. Raises ValueError for what is no image or can't be read, and TypeError for what can be none.
+
+        >>> prepare = keras_vit.preprocessing(model)
+        >>> prepare("cat.png").shape, prepare(np.zeros((5, 48, 64, 3), "uint8")).shape
+        ((1, 32, 32, 3), (5, 32, 32, 3))
+        """
+        prepared = [self.prepare(image).numpy() for image in each_image(images, self.channels)]
+        if not prepared:
+            raise ValueError("there is no image among those that were given; give one or more")
+        return np.stack(prepared)
+
+    def prepare(self, image: tf.Tensor) -> tf.Tensor:
         """Turns an image (h, w, channels) of 0 to 255 into the normalised float32 (H, W, channels)."""
         start, extent = self.middle(tf.shape(image)[:2])
         image = tf.slice(image, tf.concat([start, [0]], 0), tf.concat([extent, [self.channels]], 0))

@@ -9,13 +9,27 @@ from keras_vit.weights import CheckpointError, published
 
 
 def preprocessing(
-    name: str, weights: str | None = None, image_size: int | tuple[int, int] | None = None, channels: int = 3
+    model: keras.Model | str,
+    weights: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
 ) -> Preprocessing:
-    """Returns the Preprocessing of images for the model called `name` with the published checkpoint `weights`.
+    """Returns the Preprocessing that makes of images what `model` takes.
 
-    `image_size` is the model's own unless given. Without `weights`, pixels are scaled to -1 .. 1. For one
-    channel the mean and deviation are those of grey, the mean over colours.
+    Of a model it is the one that travels with it. Of a name, such as "vit-b16", it is that of the published checkpoint
+    `weights`, or without one a scale of -1 to 1, for images of `image_size`, by default the model's own, and of
+    `channels`; for one channel the mean and deviation are those of grey, the mean over colours. Raises ValueError for
+    a model that says nothing of its images, and CheckpointError for a checkpoint that isn't known.
+
+    >>> images = keras_vit.preprocessing(model)(["cat.png", np.zeros((48, 64, 3), "uint8")])
+    >>> images.shape, model.predict(images, verbose=0).shape
+    ((2, 32, 32, 3), (2, 10))
+    >>> keras_vit.preprocessing("vit-b16", "augreg_in21k_ft_in1k").mean
+    (0.5, 0.5, 0.5)
     """
+    if not isinstance(model, str):
+        return _of_model(model, weights, image_size)
+    name = model
     _, config = registry.resolve(name)
     known = published(name)
     if weights is not None and weights not in known:
@@ -24,6 +38,20 @@ def preprocessing(
     if weights is None:
         return Preprocessing(pair(size), channels)
     return _adapted(known[weights].preprocessing, pair(size), channels)
+
+
+def _of_model(model, weights, image_size):
+    if weights is not None:
+        raise ValueError(f"weights={weights!r} are of a name; {model.name} is a model, which carries its preprocessing")
+    found = model_preprocessing(model, None if image_size is None else pair(image_size))
+    if found is None:
+        raise ValueError(
+            f"{model.name} says nothing of how its images are prepared; a trained or published model does, and "
+            "keras_vit.bundle.update(model, preprocessing=keras_vit.data.Preprocessing(...)) says it of any other"
+        )
+    if image_size is not None and found.image_size != pair(image_size):
+        raise ValueError(f"{model.name} takes images of {found.image_size}, not of image_size={image_size!r}")
+    return found
 
 
 def model_preprocessing(model: keras.Model, image_size: tuple[int, int] | None = None) -> Preprocessing | None:

@@ -90,7 +90,7 @@ def test_every_damaged_file_is_pixels_or_a_sentence(files, channels):
             outcomes["sentence"] += 1
             continue
         assert image.dtype == "uint8" and image.shape[2] == channels and image.size, data
-        assert np.isfinite(preprocessing(image)).all(), data
+        assert np.isfinite(preprocessing.prepare(image)).all(), data
         outcomes["pixels"] += 1
     assert min(outcomes.values()) > COUNT / 20, outcomes
 

@@ -51,7 +51,7 @@ def test_image_is_resized_cropped_and_normalised_as_pillow_does(shape, target, c
     image = picture(*shape)
     mean, std = ((0.2, 0.3, 0.5), (0.3, 0.4, 0.7)) if shape[-1] == 3 else (0.4, 0.3)
     preprocessing = Preprocessing(target, shape[-1], mean, std, method, crop)
-    got = preprocessing(image).numpy()
+    got = preprocessing.prepare(image).numpy()
     want = reference(image, target, crop, getattr(Image, method.upper()), mean, std)
     assert got.dtype == np.float32 and got.shape == (*target, shape[-1])
     np.testing.assert_allclose(got, want, atol=2e-3)
@@ -59,7 +59,7 @@ def test_image_is_resized_cropped_and_normalised_as_pillow_does(shape, target, c
 
 def test_image_of_the_right_size_is_only_normalised():
     image = picture(17, 13, 3)
-    got = Preprocessing((17, 13))(image).numpy()
+    got = Preprocessing((17, 13)).prepare(image).numpy()
     np.testing.assert_allclose(got, image / 255 * 2 - 1, atol=1e-6)
 
 
@@ -95,7 +95,7 @@ def test_graph_from_bytes_has_a_static_shape():
 
     @tf.function(input_signature=[tf.TensorSpec((), "string")])
     def graph(encoded):
-        return preprocessing(preprocessing.decode(encoded))
+        return preprocessing.prepare(preprocessing.decode(encoded))
 
     assert graph.get_concrete_function().output_shapes == (29, 31, 1)
 
@@ -134,7 +134,7 @@ def test_image_of_extreme_proportions_is_cut_before_it_is_resized(height, width)
     image = np.broadcast_to(line[:, None] if height > width else line, (height, width))
     encoded = encode(image[..., None], "PNG")
     preprocessing = Preprocessing((28, 28), 1, mean=0.0, std=1.0)
-    got = preprocessing(preprocessing.decode(encoded)).numpy()[..., 0] * 255  # resized whole: 30 MB to 1.6 TB
+    got = preprocessing.prepare(preprocessing.decode(encoded)).numpy()[..., 0] * 255  # resized whole: 30 MB to 1.6 TB
     pixels = (np.arange(28) + 0.5 - 14) / (28 / min(height, width)) - 0.5 + 128
     np.testing.assert_allclose(got, np.broadcast_to(pixels[:, None] if height > width else pixels, (28, 28)), atol=0.5)
     geometry = augmentation("none")(tf.constant(image[..., None]), preprocessing, None)[1]

@@ -43,7 +43,7 @@ def test_every_method_of_a_checkpoint_is_drawn_as_attention_gives_it(stored, pho
     assert ["raw", *found] == analysis.methods(model) and "drawn to" in (said := capsys.readouterr().out)
     assert "says nothing of how its images are prepared" in said
     preprocessing = keras_vit.preprocessing("vit-ti16", image_size=(32, 48))
-    images = np.stack([preprocessing(preprocessing.decode(Path(path).read_bytes())) for path in photos])
+    images = np.stack([preprocessing.prepare(preprocessing.decode(Path(path).read_bytes())) for path in photos])
     np.testing.assert_allclose(found["rollout"], analysis.attention(model, images), rtol=1e-4)
     heads = analysis.attention(model, images, "dino")
     np.testing.assert_allclose(found["dino"], heads.mean(axis=1), rtol=1e-4)

@@ -223,7 +223,7 @@ def test_export_bakes_in_the_preprocessing_of_the_checkpoint(tmp_path, hub):
         pixels = np.random.default_rng(0).integers(0, 256, (250, 300, 3), dtype="uint8")
         served = tf.saved_model.load(r"{tmp_path / "1"}").signatures["serving_bytes"]
         got = served(image_bytes=tf.io.encode_png(pixels)[None])["probabilities"][0, 0]
-        prepared = keras_vit.preprocessing("vit-ti16", "{TAG}")(tf.constant(pixels))
+        prepared = keras_vit.preprocessing("vit-ti16", "{TAG}").prepare(tf.constant(pixels))
         print(abs(float(tf.reduce_max(tf.nn.softmax(model(prepared[None])))) - float(got)) < 1e-5)
     """
     printed, said = build(tmp_path, hub, code)

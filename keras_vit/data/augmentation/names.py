@@ -24,12 +24,12 @@ Augmentation = Callable[[tf.Tensor, Preprocessing, tf.Tensor], tuple[tf.Tensor, 
 def none(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Changes nothing."""
     del seed
-    return preprocessing(image), fitted(image, preprocessing)
+    return preprocessing.prepare(image), fitted(image, preprocessing)
 
 
 def affine(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Rotates by up to 10 degrees, zooms and shifts by up to 10 %, as handwriting varies; no flip."""
-    geometry, image = fitted(image, preprocessing), preprocessing(image)
+    geometry, image = fitted(image, preprocessing), preprocessing.prepare(image)
     height, width = preprocessing.image_size
     turn, zoom, down, right = tf.unstack(tf.random.stateless_uniform((4,), seed, -1.0, 1.0))
     cosine = tf.cos(turn * math.radians(10)) / (1 + 0.1 * zoom)
@@ -53,7 +53,7 @@ def affine(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> t
 
 def flip_crop(image: tf.Tensor, preprocessing: Preprocessing, seed: tf.Tensor) -> tuple[tf.Tensor, Geometry]:
     """Pads each side by an eighth with zeros, crops back, flips half of the images (He et al., 2015)."""
-    geometry, image = fitted(image, preprocessing), preprocessing(image)
+    geometry, image = fitted(image, preprocessing), preprocessing.prepare(image)
     pads = [math.ceil(side / 8) for side in preprocessing.image_size]
     flip, crop = tf.unstack(tf.random.split(seed, 2))
     # three numbers, though a crop has two: tf.image.stateless_random_crop draws so, and what it drew must stay
