@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keras_vit import backend, registry, serialization
+from keras_vit import backend, files, registry, serialization
 from keras_vit.registry import ZooError, list_families, list_models, register
 
 if TYPE_CHECKING:  # for type checkers and editors: the same as _MODULES and _LOADED_ON_USE
@@ -73,18 +73,23 @@ _LOADED_ON_USE = {
 serialization.register_with_keras(("keras_vit.layers", "keras_vit.heads", "keras_vit.training.optim.parameter_groups"))
 
 
-def build(name: str, weights: str | os.PathLike | None = None, **overrides) -> keras.Model:
+def build(name: str | os.PathLike, weights: str | os.PathLike | None = None, **overrides) -> keras.Model:
     """Builds the model called `name`, such as "vit-b16", its configuration changed by `overrides`.
 
+    `name` may also be the folder of a run, such as "runs/photos", or a .keras file: the model is the trained one then,
+    as it is, without `weights` and `overrides`. A folder called like a family is written "./vit".
     `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
     such as "augreg_in21k_ft_in1k". With `classes` other than the checkpoint's the head is new, and a warning says so.
     The model's `name` is `name`. It gives logits (B, classes), so that losses want `from_logits=True`, and with
     classes=0 the feature maps of the backbone. Of another `width` the MLPs keep their ratio to it (`mlp_dim`), and
     `heads` stays where it divides the width, else it becomes the number that does and keeps the width of a head most
     nearly; what is given itself wins.
-    Raises ZooError for an unknown name or override, ValueError for a value that the family can't take.
+    Raises ZooError for an unknown name or override, ValueError for a value that the family can't take and for a path
+    where no model lies.
     """
-    registry.offer_of(registry.split(name)[0])  # an unknown family is answered before Keras loads, which takes seconds
+    if not files.is_path(name, list_families()):
+        # an unknown family is answered before Keras loads, which takes seconds
+        registry.offer_of(registry.split(name)[0])
     return backend.load("keras_vit.models").build(name, weights, **overrides)
 
 

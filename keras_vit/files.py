@@ -32,6 +32,18 @@ def local_path(path: str | os.PathLike) -> Path:
     return Path(os.fsdecode(path))
 
 
+def is_path(name: Any, families: Iterable[str]) -> bool:
+    """Tells whether `name` is a path, such as "runs/photos", rather than the name of a model of one of `families`.
+
+    A name without a folder before it is a path where it ends in ".keras", or is a folder and no family's.
+    """
+    if not isinstance(name, str):
+        return isinstance(name, os.PathLike)
+    if "/" in name or os.sep in name or name.endswith(".keras"):
+        return True
+    return name.partition("-")[0] not in families and os.path.isdir(name)
+
+
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
     """Within it an error of the file system is a WriteError that names `path`."""

@@ -2,19 +2,23 @@
 
 import logging
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_vit import backend, bundle, registry
+from keras_vit import backend, bundle, files, registry, saved
 from keras_vit.graphs import flat
 from keras_vit.weights import CheckpointError, Report, fetch, load_weights, published, start_from
 
 
-def build(name: str, weights: str | Path | None = None, **overrides: Any) -> keras.Model:
+def build(name: str | os.PathLike, weights: str | os.PathLike | None = None, **overrides: Any) -> keras.Model:
     """Builds the model called `name`; `keras_vit.build` says how."""
+    if files.is_path(name, registry.list_families()):
+        return _trained(name, weights, overrides)
+    assert isinstance(name, str)
     model = make(name, *registry.resolve(name, overrides))
     if weights is not None:
         _start_from(model, weights, "classes" in overrides)
@@ -29,23 +33,21 @@ def make(name: str, family: registry.Family, config: Any) -> keras.Model:
     return model
 
 
-def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Model:
-    """Returns `model` itself, or the one that a string names: the folder of a run, a .keras file, or "MODEL:WEIGHTS".
+def model_of(model: keras.Model | str | os.PathLike, shape: tuple | None = None) -> keras.Model:
+    """Returns `model` itself, or the one that is named: the folder of a run, a .keras file, or "MODEL:WEIGHTS".
 
     WEIGHTS, as in "vit-b16:augreg_in21k_ft_in1k", is the tag of a published checkpoint, which the hub's cache keeps, or
     a path. The model is built for images of `shape` (B, H, W, C) where that is given, else as it was published. Raises
     ValueError for a name alone: what a network looks at before training means nothing, and is to be asked for by giving
     a built one. A model that holds models as layers comes as one graph of all their layers (keras_vit.graphs).
     """
-    if not isinstance(model, str):
+    if not isinstance(model, str | os.PathLike):
         return flat(model)
-    path = Path(model)
-    for file in (path, path / "best.keras"):
-        if file.suffix == ".keras" and file.exists():
-            return flat(keras.saving.load_model(file))
+    model = os.fspath(model)
     name, _, weights = model.partition(":")
-    if not weights and ("/" in model or path.suffix == ".keras"):
-        raise ValueError(f"{model!r} is no folder of a finished run, and no .keras file")
+    file = saved.file_of(model)
+    if file is not None or (not weights and files.is_path(model, registry.list_families())):
+        return saved.load(file or model)
     if not weights:
         known = next(iter(published(name)), "path/to/checkpoint.safetensors")
         raise ValueError(
@@ -54,6 +56,29 @@ def model_of(model: keras.Model | str, shape: tuple | None = None) -> keras.Mode
         )
     fitting = {} if shape is None or len(shape) != 4 else {"image_size": tuple(shape[1:3]), "channels": shape[3]}
     return build(name, weights=weights, **fitting)
+
+
+def _trained(path, weights, overrides):
+    """Returns the model that lies at `path`; ValueError where it is asked to be another one."""
+    if weights is not None or overrides:
+        raise ValueError(
+            f"{os.fspath(path)!r} is a trained model, which is taken as it is; to change it, build its network and "
+            f"take its weights: {_rebuilding(path, overrides)}"
+        )
+    return saved.load(path)
+
+
+def _rebuilding(path, overrides):
+    """Returns the call that builds the network of the model at `path`, changed by `overrides`, with its weights."""
+    name, own = "NAME", {}
+    if saved.is_run(path):
+        asked = files.read_json(Path(path) / saved.OPTIONS)["options"]
+        name, size = asked.get("model", name), asked.get("image_size")
+        own = {**(asked.get("model_options") or {}), **({} if size is None else {"image_size": size})}
+    elif (file := saved.file_of(path)) is not None and (origin := bundle.of_file(file).origin):
+        name = origin.partition(":")[0]
+    changed = "".join(f", {key}={value!r}" for key, value in {**own, **overrides}.items())
+    return f"build({name!r}, weights={os.fspath(path)!r}{changed})"
 
 
 def check_head(name: str, model: keras.Model) -> None:
@@ -91,12 +116,14 @@ def _start_from(model, weights, new_head):
     bundle.update(model, preprocessing=checkpoint.preprocessing, origin=f"{model.name}:{weights}")
 
 
-def _tell_new_head(model: keras.Model, weights: str | Path, report: Report) -> None:
+def _tell_new_head(model: keras.Model, weights: str | os.PathLike, report: Report) -> None:
+    logger = logging.getLogger("keras_vit")
     if report.of("left"):
         theirs = "no head" if report.classes is None else f"{report.classes} classes"
-        logging.getLogger("keras_vit").warning(
-            "%s has %s, the model %d: its head is new\n%s", weights, theirs, _classes(model), report
-        )
+        logger.warning("%s has %s, the model %d: its head is new\n%s", weights, theirs, _classes(model), report)
+    elif report.classes and not _classes(model):
+        told = "the head of %s, of %d classes, is left out: %s gives features"
+        logger.warning(told, weights, report.classes, model.name)
 
 
 def _classes(model):

@@ -21,7 +21,7 @@ FLOORS = [
     {"pictures", "registry"},
     {"layers"},
     {"bundle", "graphs"},
-    {"heads", "outputs"},
+    {"heads", "outputs", "saved"},
     {"serialization", "weights"},
     {"zoo", "models"},
     {"data", "facts", "taps"},

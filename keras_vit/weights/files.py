@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from keras_vit import saved
 from keras_vit.weights.archives import INDEX, npz_tensors, safetensors_tensors, sharded_tensors
 from keras_vit.weights.hdf5 import h5_tensors, keras_tensors
 from keras_vit.weights.tensors import CheckpointError, Tensor
@@ -19,7 +20,7 @@ _OPENERS = {
 _OURS = (".h5", ".keras")
 _READS = ".safetensors, .npz, .weights.h5 and .keras"
 _PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
-_IN_FOLDERS = ("model.safetensors", f"model{INDEX}", "best.keras")  # of transformers' save_pretrained, and of a run
+_PRETRAINED = ("model.safetensors", f"model{INDEX}")  # in a folder of transformers' save_pretrained
 
 
 def file_of(path: str | os.PathLike) -> Path:
@@ -29,14 +30,24 @@ def file_of(path: str | os.PathLike) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        found = [path / name for name in _IN_FOLDERS if (path / name).is_file()]
-        if not found:
-            held = ", ".join(sorted(each.name for each in path.iterdir())[:8]) or "nothing"
-            raise CheckpointError(f"the folder {str(path)!r} has none of {', '.join(_IN_FOLDERS)}; it has {held}")
-        return found[0]
+        found = [path / name for name in _PRETRAINED if (path / name).is_file()]
+        return found[0] if found else _of_run(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r} to load weights from")
     return path
+
+
+def _of_run(folder):
+    try:
+        file = saved.file_of(folder)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
+    if file is None:
+        held = ", ".join(sorted(each.name for each in folder.iterdir())[:8]) or "nothing"
+        raise CheckpointError(
+            f"the folder {str(folder)!r} has none of {', '.join((*_PRETRAINED, saved.BEST))}; it has {held}"
+        )
+    return file
 
 
 @contextlib.contextmanager

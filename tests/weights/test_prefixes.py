@@ -78,6 +78,16 @@ def test_prefix_of_the_backbone_alone_is_taken_off(tensors, check, tmp_path):
     check(model)
 
 
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_backbone_takes_safetensors_of_a_classifier_without_the_head(reference, tensors, tmp_path, caplog, prefix):
+    save_file({prefix + name: array for name, array in tensors.items()}, tmp_path / "a.safetensors")
+    backbone = keras_vit.build("resnet-18", weights=tmp_path / "a.safetensors", **{**_SIZE, "classes": 0})
+    theirs = {each.path: np.array(each) for each in reference.weights}
+    for each in backbone.weights:
+        np.testing.assert_array_equal(each, theirs[each.path], err_msg=each.path)
+    assert "of 5 classes, is left out" in caplog.text
+
+
 def test_prefix_is_found_beside_what_is_left(tensors, check, tmp_path):
     both = {f"student.{name}": array for name, array in tensors.items()}
     both |= {f"teacher.{name}": -array for name, array in tensors.items()}

@@ -9,8 +9,9 @@ import pytest
 import keras_vit
 from keras_vit import bundle, data
 from keras_vit.layers.position import resize_table
-from keras_vit.testing import randomise
-from keras_vit.weights import CheckpointError, load_weights, published
+from keras_vit.taps import tap
+from keras_vit.testing import randomise, small
+from keras_vit.weights import CheckpointError, load_weights, published, start_from
 
 _SIZE = {"width": 12, "depth": 1, "heads": 3, "mlp_dim": 20, "patch": 8, "image_size": 16}
 _LABELS = ("ant", "bee", "cat", "dog", "elk")
@@ -81,7 +82,7 @@ def test_labels_go_with_the_head_alone(saved):
 def test_backbone_takes_no_head_and_its_file_begins_a_classifier(saved, tmp_path, caplog):
     _, folder = saved
     backbone = build(weights=folder / "best.keras", classes=0)
-    assert not caplog.text and bundle.of(backbone).labels == ()
+    assert bundle.of(backbone).labels == ()
     backbone.save(tmp_path / "backbone.keras")
     started = build(weights=tmp_path / "backbone.keras", classes=3)
     assert "has no head, the model 3: its head is new" in caplog.text
@@ -142,3 +143,27 @@ def _as_npz(tensors):
             for part, piece in zip(("query", "key", "value"), np.split(array, 3, axis=-1), strict=True):
                 found[f"{block}/MultiHeadDotProductAttention_1/{part}/{leaf}"] = piece
     return found
+
+
+@pytest.mark.parametrize("file", ["best.keras", "best.weights.h5", "."])
+def test_features_come_from_a_classifiers_file_and_its_head_is_left_out_and_said(saved, caplog, file, rng):
+    model, folder = saved
+    with caplog.at_level(logging.WARNING, "keras_vit"):
+        backbone = build(weights=folder / file, classes=0)
+    assert f"the head of {folder / file}, of 5 classes, is left out: vit-ti16 gives features" in caplog.text
+    images = rng.normal(size=(2, 16, 16, 3)).astype("float32")
+    tokens = np.asarray(tap(model, "norm")(images)["norm"])
+    features = backbone(images)
+    np.testing.assert_allclose(np.reshape(features["map"], (2, 4, 12)), tokens[:, 1:], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(features["prefix"], tokens[:, :1], rtol=1e-5, atol=1e-6)
+    assert bundle.of(backbone).labels == ()
+
+
+@pytest.mark.parametrize("family", keras_vit.list_families())
+def test_every_backbone_takes_all_its_weights_from_its_classifiers_file(family, tmp_path):
+    classifier, backbone = small(family), small(family, classes=0)
+    classifier.save(tmp_path / "classifier.keras")
+    start_from(backbone, tmp_path / "classifier.keras")
+    theirs = {each.path: np.array(each) for each in classifier.weights}
+    for each in backbone.weights:
+        np.testing.assert_array_equal(each, theirs[each.path], err_msg=each.path)
