@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from keras_vit import backend, files, registry, serialization
 from keras_vit.registry import ZooError, list_families, list_models, register
@@ -89,7 +89,7 @@ def build(name: str | os.PathLike, weights: str | os.PathLike | None = None, **o
     """
     if not files.is_path(name, list_families()):
         # an unknown family is answered before Keras loads, which takes seconds
-        registry.offer_of(registry.split(name)[0])
+        registry.offer_of(registry.split(cast(str, name))[0])
     return backend.load("keras_vit.models").build(name, weights, **overrides)
 
 

@@ -5,7 +5,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 
@@ -18,7 +18,7 @@ def build(name: str | os.PathLike, weights: str | os.PathLike | None = None, **o
     """Builds the model called `name`; `keras_vit.build` says how."""
     if files.is_path(name, registry.list_families()):
         return _trained(name, weights, overrides)
-    assert isinstance(name, str)
+    name = cast(str, name)  # else the registry says what it is
     model = make(name, *registry.resolve(name, overrides))
     if weights is not None:
         _start_from(model, weights, "classes" in overrides)

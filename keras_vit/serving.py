@@ -52,7 +52,8 @@ def export(
     folder = local_path(folder)
     model = keras_internals.functional(model) or model
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{str(folder)!r} is not empty; export to a new folder, such as {str(folder / '1')!r}")
+        beside = folder.parent if folder.name.isdecimal() else folder
+        raise ValueError(f"{str(folder)!r} is not empty; export to a new folder, such as {str(free_version(beside))!r}")
     labels = labels_of(model, labels)
     preprocessing = _checked_preprocessing(model, preprocessing)
     activation = None
@@ -65,6 +66,16 @@ def export(
         _add_bytes(archive, model, activation, preprocessing, labels)
     _write(archive, folder)
     return folder
+
+
+def free_version(folder: str | os.PathLike) -> Path:
+    """Returns the path of the next version in `folder`, such as served/3 beside served/1 and served/2.
+
+    TensorFlow Serving serves the folder with the highest number.
+    """
+    folder = Path(folder)
+    taken = [int(each.name) for each in folder.iterdir() if each.name.isdecimal()] if folder.is_dir() else []
+    return folder / str(max(taken, default=0) + 1)
 
 
 def _is_classifier(model):

@@ -103,6 +103,12 @@ def test_every_command_is_a_recipe_that_the_console_script_leads_to():
         ("train classify --epochs many", "many"),
         ("predict runs/none seven.png --tpo 3", "no option '--tpo' (did you mean '--top'?)"),
         ("predict runs/none seven.png --top 0", "top is at least 1, not 0"),
+        ("predict runs/none seven.png --format json", "invalid choice 'json' for argument '--format'"),
+        (
+            "predict runs/none seven.png --output a.json",
+            "how 'a.json' is to be written; end it in .txt, .csv",
+        ),
+        ("predict runs/none seven.png --output /", "output '/' is a folder; name a file in it"),
         ("predict runs/none", "no images were given; name some files, as in keras-vit predict"),
         ("attention --images a.png --output gs://b/a.png", "'gs://b/a.png' is no path of this machine"),
         ("compare --preset smoke --output gs://b/a", "'gs://b/a' is no path of this machine"),
@@ -124,8 +130,6 @@ def test_what_a_model_and_files_lack_for_a_prediction_is_said(tmp_path, capsys):
     small("lenet", classes=0).save(tmp_path / "backbone.keras")
     assert "has no classes to predict" in refused(["predict", tmp_path / "backbone.keras", image], capsys)
     classifier = tmp_path / "classifier.keras"
-    assert "'none.png' can't be read: No such file" in refused(["predict", classifier, image, "none.png"], capsys)
-    assert "is no image in JPEG, PNG" in refused(["predict", classifier, classifier], capsys)
     assert "is not empty" in refused(["export", classifier, tmp_path], capsys)
 
 
@@ -137,7 +141,9 @@ def test_probabilities_of_a_model_that_was_trained_for_several_labels_are_sigmoi
         activation="sigmoid",
     )  # fmt: skip
     model.save(tmp_path / "model.keras")
-    __main__.main(["predict", str(tmp_path / "model.keras"), str(tmp_path / "grey.png"), "--top", "7", "--json"])
+    __main__.main(
+        ["predict", str(tmp_path / "model.keras"), str(tmp_path / "grey.png"), "--top", "7", "--format", "jsonl"]
+    )
     answer = json.loads(capsys.readouterr().out)
     expected = 1 / (1 + np.exp(-np.asarray(model(np.zeros((1, 37, 41, 3))), "float64")[0]))
     got = dict(zip(answer["labels"], answer["probabilities"], strict=True))
@@ -164,7 +170,7 @@ def test_a_trained_run_predicts_and_is_exported(tmp_path, capsys):
     for file in files:
         Image.new("L", (11, 7), int(Path(file).stem)).save(file)
     capsys.readouterr()
-    __main__.main(["predict", str(run), *files, "--top", "10", "--json"])
+    __main__.main(["predict", str(run), *files, "--top", "10", "--format", "jsonl"])
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     __main__.main(["predict", str(run), *files])
     lines = capsys.readouterr().out.splitlines()

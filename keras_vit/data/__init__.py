@@ -19,7 +19,7 @@ from keras_vit.data.decoding import decoder  # noqa: E402
 from keras_vit.data.opening import open_source  # noqa: E402
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
 from keras_vit.data.published import model_preprocessing, preprocessing  # noqa: E402
-from keras_vit.data.reading import read_images  # noqa: E402
+from keras_vit.data.reading import read_each, read_images  # noqa: E402
 from keras_vit.data.skipping import DataError  # noqa: E402
 from keras_vit.data.source import Source  # noqa: E402
 from keras_vit.data.subset import subset  # noqa: E402
@@ -44,6 +44,7 @@ __all__ = [
     "open_source",
     "pack",
     "preprocessing",
+    "read_each",
     "read_images",
     "steps_per_epoch",
     "subset",
