@@ -15,15 +15,11 @@ RUN = $(VENV)/bin/python
 # pip is quieted twice where it installs this package: setuptools warns of every editable install
 # processes that share the tests; each computes in one thread, for small models gain nothing by more
 WORKERS ?= 2
-SHELL := /bin/bash
-# what TensorFlow says of itself on every start, whatever its log level
-GREETINGS = 'oneDNN custom operations are on|before absl::InitializeLog'
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 export REQUIRE_ALL
 
 .PHONY: quickstart test lint docs notebooks tables clean
 quickstart: $(VENV)/.train
-	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh) 2> >(grep -vE $(GREETINGS) >&2)
+	@$(RUN) -m keras_vit.recipes.run_quickstart $(if $(FRESH),--fresh)
 
 test: $(VENV)/.test $(if $(PARITY),$(VENV)/.parity) lint
 	TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, cast
 
-from keras_vit import backend, files, registry, serialization
+from keras_vit import backend, files, quiet, registry, serialization
 from keras_vit.registry import ZooError, list_families, list_models, register
 
 if TYPE_CHECKING:  # for type checkers and editors: the same as _MODULES and _LOADED_ON_USE
-    import os
-
     import keras
 
     from keras_vit import analysis as analysis
@@ -70,6 +69,8 @@ _LOADED_ON_USE = {
     "train": "keras_vit.training.train",
 }
 
+if quiet.VARIABLE in os.environ:  # a command has started this process
+    quiet.start()
 serialization.register_with_keras(("keras_vit.layers", "keras_vit.heads", "keras_vit.training.optim.parameter_groups"))
 
 

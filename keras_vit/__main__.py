@@ -4,7 +4,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 
-from keras_vit import cli, nested
+from keras_vit import cli, nested, quiet
 from keras_vit.backend import load
 
 # {command: (module of keras_vit.recipes, what it does)}. A module is loaded when its command is called: most of them
@@ -23,6 +23,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Calls the command that `arguments` begin with; what can't be done is a line on stderr and exit status 2."""
+    quiet.start()
     cli.call(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -48,7 +48,8 @@ def test_info_prints_options_and_checkpoints(capsys):
 
 def test_info_in_a_new_process_of_a_model_without_checkpoints_says_so():
     command = [sys.executable, "-m", "keras_vit", "info", "lenet-5"]
-    assert "no published checkpoint is known" in subprocess.run(command, capture_output=True, text=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "no published checkpoint is known" in done.stdout and done.stderr == ""
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
