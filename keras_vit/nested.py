@@ -58,6 +58,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {match[0]!r}?)" if match else ""
 
 
+def named(name: str) -> str:
+    """Returns the flat name of an option with its flag, "save_every (--save-every)", for who reads Python or types."""
+    return f"{name} (--{name.replace('_', '-')})"
+
+
 def check_names(options: Any) -> None:
     """Raises ValueError where two fields have one flat name."""
     names = [name for name, _, _ in _leaves(options)]

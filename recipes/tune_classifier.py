@@ -6,12 +6,14 @@
 default options 79.2 %; on test 96.7 % and 77.8 %.
 
     keras-vit tune classify --data folder:photos --model vit-s16 --search hyperband --epochs 30
+    keras-vit tune classify --preset finetune --data folder:photos
 
-Takes every option of train_classifier; they are the trial 0, with which all others are compared. The best ones lie in
-best-options.json afterwards: keras-vit train classify --options FILE.
+Takes every option and every preset of train_classifier; they are the trial 0, with which all others are compared. The
+best ones lie in best-options.json afterwards: keras-vit train classify --options FILE.
 """
 
 import functools
+import inspect
 import os
 from dataclasses import field
 from typing import Literal
@@ -71,7 +73,18 @@ def smoke() -> Search:
     return Search(training=training, tuning=Tuning(trials=3, search="random"))
 
 
-PRESETS = {"plain": plain, "digits": digits, "smoke": smoke}
+def _around(name, preset):
+    """Returns the preset of a search that begins with the `preset` of a training called `name`."""
+
+    def search() -> Search:
+        return Search(training=preset().replace(output=f"runs/{name}-search"))
+
+    search.__doc__ = f"A search around this preset of a training: {inspect.getdoc(preset)}"
+    return search
+
+
+OWN = {"plain": plain, "digits": digits, "smoke": smoke}
+PRESETS = {name: OWN.get(name) or _around(name, preset) for name, preset in presets.PRESETS.items()}
 
 
 def tune(search, train=train):

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_vit import nested, registry
 from keras_vit.backend import load
+from keras_vit.heads import HEADS
 from keras_vit.spaces import Range, Times
 from keras_vit.training.options import Options
 
@@ -71,14 +72,26 @@ def axes(base: Options, given: dict | None = None) -> list[Axis]:
     """
     family, config = registry.resolve(base.model.name, base.model.options)
     own = {key: each for key, each in family.space.items() if base.model.weights is None or isinstance(each, Range)}
-    common = TRAINING if base.model.weights is None else TRAINING | FINE_TUNING
-    common = {key: each for key, each in common.items() if key in base.flat()}
+    common = {key: each for key, each in _common(base).items() if key in base.flat()}
     entries = common | own | {key: parse(key, each) for key, each in (given or {}).items()}
     found = [_axis(key, each, base, config) for key, each in entries.items() if each is not None]
     found = [axis for axis in found if axis.choices is None or len(axis.choices) > 1]
     if not found:
-        raise ValueError(f"nothing is left to search for {base.model.name}; give a space such as {FORMS}")
+        raise ValueError(
+            f"nothing is left to search for {base.model.name}; give a {nested.named('space')} such as {FORMS}"
+        )
     return found
+
+
+def _common(base):
+    """Returns the entries that the family of `base.model` has no part in."""
+    model = base.model
+    common = TRAINING if model.weights is None else TRAINING | FINE_TUNING
+    if model.lora is not None or model.freeze in HEADS:  # what has no layers to decay over
+        common = {key: each for key, each in common.items() if key != "layer_decay"}
+    if not base.optim.weight_decay:  # 0, which no logarithm holds
+        common = common | {"weight_decay": dataclasses.replace(TRAINING["weight_decay"], low=0.0, log=False)}
+    return common
 
 
 def parameters(axes: list[Axis]) -> Any:

@@ -1,14 +1,16 @@
 """What a search may change: the family's space, that of every training, and what the command line says."""
 
 import dataclasses
+import inspect
 import itertools
 
 import pytest
 
 import keras_vit
 from keras_vit import registry
+from keras_vit.recipes import tune_classifier
 from keras_vit.spaces import Range, Times
-from keras_vit.tasks.presets.classify import plain
+from keras_vit.tasks.presets.classify import PRESETS, plain
 from keras_vit.tuning import search_space
 from keras_vit.tuning.search_space import applied, axes, parameters, parse
 
@@ -62,6 +64,30 @@ def test_ranges_and_choices_take_the_default_in():
         "256",
         "512",
     ]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_of_a_training_has_a_search_whose_trials_can_be_had(name):
+    search = tune_classifier.PRESETS[name]()
+    base = search.training
+    assert base.run.output == ("runs/search" if name == "plain" else f"runs/{name}-search")
+    if name not in ("digits", "smoke", "plain"):
+        assert base == PRESETS[name]().replace(output=base.run.output)
+        assert inspect.getdoc(PRESETS[name]) in inspect.getdoc(tune_classifier.PRESETS[name])
+    found = axes(base, search.tuning.space)
+    assert {axis.name for axis in found} >= {"learning_rate", "weight_decay"}
+    start = {axis.name: axis.default for axis in found}
+    assert applied(found, start, base).optim == base.optim
+    for axis in found:
+        for end in axis.choices or (axis.low, axis.high):
+            registry.resolve(base.model.name, applied(found, start | {axis.name: end}, base).model.options)
+
+
+def test_what_only_a_head_or_low_rank_matrices_learn_has_no_layers_to_decay_over():
+    assert "layer_decay" in by_name(PRESETS["finetune"]())
+    assert "layer_decay" not in by_name(PRESETS["probe"]()) and "layer_decay" not in by_name(PRESETS["lora"]())
+    decay = by_name(PRESETS["probe"]())["weight_decay"]
+    assert (decay.low, decay.high, decay.log) == (0, 0.3, False)
 
 
 @pytest.mark.parametrize(
