@@ -63,16 +63,17 @@ def followed(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
     does and keeps the width of a head most nearly; those of stages go with the first. What `changes` gives wins.
     """
     width, mlp_dim, heads = (getattr(config, name, None) for name in ("width", "mlp_dim", "heads"))
-    wanted, follow = changes.get("width", width), {}
+    wanted = changes.get("width", width)
     if wanted == width:
         return dict(changes)
+    follow: dict[str, Any] = {}
     if isinstance(mlp_dim, int):
         follow["mlp_dim"] = max(1, round(Fraction(mlp_dim * wanted, width)))
     first = heads[0] if isinstance(heads, tuple) and heads else heads
     if first and wanted % first:
         count = nearest_divisors(wanted, Fraction(first * wanted, width))[0]
         follow["heads"] = tuple(round(each * count / first) for each in heads) if isinstance(heads, tuple) else count
-    return follow | changes
+    return {**follow, **changes}
 
 
 def nearest_divisors(number: int, wanted: int | Fraction) -> list[int]:
