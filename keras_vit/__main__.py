@@ -17,6 +17,7 @@ COMMANDS = {
     "attention": ("draw_attention", "draw where a model looks on images of yours"),
     "compare": ("compare_networks", "train six kinds of networks alike and report what they do"),
     "predict": ("predict_classes", "name the classes of image files"),
+    "evaluate": ("evaluate_classifier", "measure a classifier on its test images, or on other data"),
     "export": ("export_model", "write a model as a SavedModel for TensorFlow Serving"),
 }
 

@@ -20,6 +20,7 @@ from keras_vit.data.opening import open_source  # noqa: E402
 from keras_vit.data.preprocessing import Preprocessing  # noqa: E402
 from keras_vit.data.published import model_preprocessing, preprocessing  # noqa: E402
 from keras_vit.data.reading import read_each, read_images  # noqa: E402
+from keras_vit.data.relabelling import relabelled, whole  # noqa: E402
 from keras_vit.data.skipping import DataError  # noqa: E402
 from keras_vit.data.source import Source  # noqa: E402
 from keras_vit.data.subset import subset  # noqa: E402
@@ -46,8 +47,10 @@ __all__ = [
     "preprocessing",
     "read_each",
     "read_images",
+    "relabelled",
     "steps_per_epoch",
     "subset",
     "training_batches",
     "uneven",
+    "whole",
 ]

@@ -13,12 +13,18 @@ from keras_vit.training.totals import Totals
 
 
 class Evaluation:
-    """Measures a model on a split, if the task says by what."""
+    """Measures a model on a split by `metrics`, those of the task unless given, if it has any."""
 
-    def __init__(self, training: Training, model: keras.Model, split: str) -> None:
+    def __init__(
+        self,
+        training: Training,
+        model: keras.Model,
+        split: str,
+        metrics: dict[str, keras.metrics.Metric] | None = None,
+    ) -> None:
         options, devices = training.options, training.devices
         with devices.scope():
-            self.metrics = options.task.metrics(training.source, split)
+            self.metrics = options.task.metrics(training.source, split) if metrics is None else metrics
         self.cut_short = False
         if self.metrics is None:
             return

@@ -55,16 +55,16 @@ def check(folder: RunFolder, source: data.Source, skipped: Collection[str] = ())
         warnings.warn(f"{told}{noted}; nothing that it has learned changes by that", stacklevel=3)
 
 
-def warn_of_seen(what: str, path: str | os.PathLike | None, source: data.Source) -> None:
-    """Warns if the run at `path`, or whose model lies there, has learned from test images of `source`."""
+def warn_of_seen(what: str, path: str | os.PathLike | None, source: data.Source, split: str = "test") -> None:
+    """Warns if the run at `path`, or whose model lies there, has learned from images of the `split` of `source`."""
     if path is None or source.ids is None or (file := _record_near(Path(path))) is None:
         return
     there = _read(file)
-    test = source.ids("test")
+    test = source.ids(split)
     known = {each for split in LEARNED for each in (there["ids"] or {}).get(split, ())}
     if seen := [each for each in test if each in known]:
         same = there["data"] == _place(source.name)
-        of_it = f"{len(seen)} of the {len(test)} test images of {source.name}"
+        of_it = f"{len(seen)} of the {len(test)} {split} images of {source.name}"
         learned = f"has learned from {of_it}" if same else f"has learned from images of the same names as {of_it}"
         warnings.warn(f"{what} {os.fspath(path)!r} {learned}, such as {seen[0]!r}: tests will flatter", stacklevel=3)
 
