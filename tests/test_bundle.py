@@ -247,3 +247,17 @@ for name in ("Images", "LinearHead", "TransformerBlock", "GroupedAdamW"):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_printed_it_tells_what_pixels_and_outputs_are():
+    model = small("vit")
+    assert "pixels:     unknown; keras_vit.bundle.update" in str(bundle.of(model))
+    numbers = Preprocessing((28, 30), 3, (0.485, 0.456, 0.406), 0.25)
+    bundle.update(model, preprocessing=numbers, labels=[f"class {i}" for i in range(7)])
+    assert str(bundle.of(model)).splitlines() == [
+        f"origin:     {bundle.of(model).origin}",
+        "pixels:     (pixel / 255 - (0.485, 0.456, 0.406)) / 0.25, of 28 x 30; "
+        "keras_vit.preprocessing(model)(images) makes them",
+        "labels:     7: class 0, class 1, class 2, …",
+        "activation: softmax, which makes probabilities of the logits of a classifier",
+    ]

@@ -31,10 +31,29 @@ class Bundle:
         if self.activation not in (None, *ACTIVATIONS):
             raise ValueError(f"activation is {' or '.join(map(repr, ACTIVATIONS))}, not {self.activation!r}")
 
+    def __str__(self) -> str:
+        """Returns what a person asks first of a model, one line each."""
+        said = {"origin": self.origin or "unknown", "pixels": _pixels(self.preprocessing)}
+        few = ", ".join(self.labels[:3]) + (", …" if len(self.labels) > 3 else "")
+        said["labels"] = f"{len(self.labels)}: {few}" if self.labels else "unknown"
+        said["activation"] = f"{self.activation or 'softmax'}, which makes probabilities of the logits of a classifier"
+        return "\n".join(f"{name + ':':<12}{text}" for name, text in said.items())
+
     @property
     def family(self) -> str | None:
         """The name of the family of `origin`."""
         return None if self.origin is None else registry.split(self.origin.partition(":")[0])[0]
+
+
+def _pixels(numbers: dict | None) -> str:
+    """Returns in words what a model takes for a pixel, and of which images."""
+    if numbers is None:
+        return "unknown; keras_vit.bundle.update(model, preprocessing=...) says how images are prepared"
+    scales = {name: numbers.get(name, 0.5) for name in ("mean", "std")}
+    mean, std = (f"({', '.join(f'{x:g}' for x in n)})" if isinstance(n, tuple) else f"{n:g}" for n in scales.values())
+    size = numbers.get("image_size", 224)
+    height, width = size if isinstance(size, tuple) else (size, size)
+    return f"(pixel / 255 - {mean}) / {std}, of {height} x {width}; keras_vit.preprocessing(model)(images) makes them"
 
 
 @keras.saving.register_keras_serializable("keras_vit")
