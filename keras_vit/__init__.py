@@ -81,12 +81,22 @@ def build(name: str | os.PathLike, weights: str | os.PathLike | None = None, **o
     as it is, without `weights` and `overrides`. A folder called like a family is written "./vit".
     `weights` is the path of a checkpoint that `load_weights` understands, or the tag of a published one,
     such as "augreg_in21k_ft_in1k". With `classes` other than the checkpoint's the head is new, and a warning says so.
-    The model's `name` is `name`. It gives logits (B, classes), so that losses want `from_logits=True`, and with
-    classes=0 the feature maps of the backbone. Of another `width` the MLPs keep their ratio to it (`mlp_dim`), and
-    `heads` stays where it divides the width, else it becomes the number that does and keeps the width of a head most
-    nearly; what is given itself wins.
+    The model's `name` is `name`. It takes normalised images (B, H, W, C), not pixels of 0 to 255:
+    `keras_vit.preprocessing(model)(images)` makes them where the weights say how, and an untrained model is trained on
+    what `keras_vit.preprocessing(name)` makes, from -1 to 1. It gives logits (B, classes), not probabilities, so that
+    losses want `from_logits=True`; with classes=0 it gives the feature maps of the backbone. Of another `width` the
+    MLPs keep their ratio to it (`mlp_dim`), and `heads` stays where it divides the width, else it becomes the number
+    that does and keeps the width of a head most nearly; what is given itself wins.
     Raises ZooError for an unknown name or override, ValueError for a value that the family can't take and for a path
     where no model lies.
+
+    >>> model = keras_vit.build("vit-ti16", classes=10, image_size=(32, 48), channels=1, patch=8, depth=2, width=64)
+    >>> model.name, model.output.shape
+    ('vit-ti16', (None, 10))
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("adamw", loss, metrics=["accuracy"])
+    >>> list(keras_vit.build("resnet-18", classes=0, width=8).output)
+    ['map', 'stage_0', 'stage_1', 'stage_2', 'stage_3']
     """
     if not files.is_path(name, list_families()):
         # an unknown family is answered before Keras loads, which takes seconds

@@ -30,8 +30,9 @@ def export(
 ) -> Path:
     """Writes `model` as a SavedModel into the new folder `folder`, and returns its path.
 
-    The signature `serving_default` takes "images", a normalised float32 batch (B, h, w, C), and returns
-    "logits" and "probabilities" (B, classes), or the backbone's features. `serving_bytes` takes
+    The signature `serving_default` takes "images", a float32 batch (B, h, w, C), normalised as
+    `keras_vit.preprocessing(model)` does, not pixels of 0 to 255, and returns "logits" and "probabilities"
+    (B, classes), or the backbone's features. `serving_bytes` takes
     "image_bytes", a batch (B,) of encoded JPEG or PNG files, decodes and preprocesses them in the graph,
     and returns "classes", "probabilities" and "labels" (B, k), the k = 5 likeliest first, and "status" (B,), "ok" or
     for a file that can't be decoded "no image", whose classes are -1, its probabilities (or features) 0, its labels "".
@@ -43,6 +44,13 @@ def export(
     travel with the model (keras_vit.bundle), and the classes' numbers where it has no labels. A model of 1 or 3
     channels has both signatures, any other only the first, since image files hold no more. Raises ValueError before
     anything is written, as for a model that says nothing of its preprocessing or its outputs.
+
+    >>> folder = keras_vit.export(model, "served/1", labels=list("abcdefghij"))
+    >>> serve = tf.saved_model.load(folder).signatures["serving_bytes"]
+    >>> with open("cat.png", "rb") as file:
+    ...     answer = serve(tf.constant([file.read()]))
+    >>> sorted(answer), answer["labels"].shape
+    (['classes', 'labels', 'probabilities', 'status'], TensorShape([1, 5]))
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(

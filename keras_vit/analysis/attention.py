@@ -40,6 +40,12 @@ def attention(
 
     `target` is a class or one for each image, by default the one the model finds likeliest.
     Raises ValueError for a method that the model doesn't offer, saying why and which it does.
+
+    >>> maps = keras_vit.analysis.attention(model, images, "rollout")
+    >>> maps.shape  # a number for each patch of each image
+    (12, 4, 4)
+    >>> keras_vit.analysis.attention(model, images, "gradcam", target=3).shape
+    (12, 4, 4)
     """
     model, images = model_and_images(model, images)
     if method not in METHODS:
@@ -61,7 +67,11 @@ def attention(
 
 
 def methods(model: keras.Model | str) -> list[str]:
-    """Returns the names of the methods that `attention` offers for `model`."""
+    """Returns the names of the methods that `attention` offers for `model`.
+
+    >>> keras_vit.analysis.methods(model)
+    ['raw', 'dino', 'rollout', 'gradient', 'gradcam', 'occlusion']
+    """
     model = model_of(model)
     return [name for name in METHODS if not NEEDS[name](model)]
 

@@ -32,6 +32,10 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
 
     Guo et al. 2017 (arXiv 1706.04599): the confidence is the largest probability, and bin m of M holds what lies in
     ((m - 1) / M, m / M]. Raises ValueError for rows that are no probabilities.
+
+    >>> found = keras_vit.analysis.calibration([[0.9, 0.1], [0.2, 0.8]], [0, 0])
+    >>> round(found.error, 2), round(found.excess, 2)  # right in 1 of 2 cases, sure of 0.9 and of 0.8
+    (0.45, 0.35)
     """
     probabilities, labels = np.asarray(probabilities, "float64"), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):

@@ -24,6 +24,12 @@ class MinibatchCKA:
     over minibatches, numerator and both denominators for themselves. What is kept are three small arrays,
     whatever the number of images. `kernel` "rbf" is exp(-d² / (2 s²)) with s `bandwidth` times the median distance
     within the minibatch (Kornblith et al. 2019, arXiv 1905.00414).
+
+    >>> summed = keras_vit.analysis.MinibatchCKA(rows=1, columns=2)
+    >>> features = np.random.default_rng(0).normal(size=(16, 5))
+    >>> summed.update([features], [2 * features + 1, np.ones((16, 3))])
+    >>> summed.result(undefined=0).round(2)
+    array([[1., 0.]])
     """
 
     def __init__(self, rows: int, columns: int, kernel: str = "linear", bandwidth: float = 1.0):
@@ -70,7 +76,7 @@ class MinibatchCKA:
             if undefined is None and not (side > 0).all():
                 raise ValueError(f"layers {np.flatnonzero(side <= 0).tolist()} tell no image from another")
         scale = np.sqrt(self.first[:, None] * self.second)
-        blank = np.full(scale.shape, np.nan if undefined is None else undefined)
+        blank = np.full(scale.shape, np.nan if undefined is None else undefined, "float64")
         return np.divide(self.across, scale, out=blank, where=scale > 0)
 
     def gram(self, features: np.ndarray) -> np.ndarray:
@@ -135,6 +141,13 @@ def cka(
     the mean and the standard deviation are returned; an iterable must shuffle itself.
     No more than the outputs of the layers of one model and the parts of one of its blocks exist at once.
     Raises ValueError where the models don't see the same images, and where repeats see the same minibatches.
+
+    >>> found = keras_vit.analysis.cka(model, other, images, batch=6)
+    >>> found.rows, found.columns
+    (('embed', 'block_0', 'block_1', 'norm'), ('embed', 'block_0', 'block_1', 'norm'))
+    >>> found.values.shape, found.models
+    ((4, 4), ('vit-ti16', 'vit-ti16'))
+    >>> keras_vit.pictures.similarity_picture("cka.png", found)
     """
     shape, batch = getattr(images, "shape", None) if second_images is None else None, check_batch(batch)
     built = {each: model_of(each, shape) for each in (first, second)}  # one for the same name

@@ -39,6 +39,10 @@ def localisation(
     `patch` pixels, by default so many that each cell has its own; what fills no patch is left out. `images` (B, H, W,
     C) are taken in minibatches of `batch`, at least 4, and a smaller last one is left out, as in `cka`.
     Raises ValueError where the layer has one place only, and for too few images.
+
+    >>> found = keras_vit.analysis.localisation(model, images, "block_1")
+    >>> found.cells.shape, found.patch  # each of 4 x 4 cells with each of 4 x 4 patches of 8 px
+    ((4, 4, 4, 4), (8, 8))
     """
     (model, images), batch = model_and_images(model, images), check_batch(batch)
     name = last_block(model) if name is None else name

@@ -13,6 +13,11 @@ def object_mass(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     belongs to the object by the share of its area that the mask covers, so that an even map gives what
     `object_area` does: the share to compare with. The share of a map without any mass is NaN.
     Raises ValueError for a mask without a pixel, a map below 0 or not finite, and shapes that don't fit.
+
+    >>> mask = np.zeros((1, 8, 8), bool)
+    >>> mask[:, :4] = True
+    >>> keras_vit.analysis.object_mass([[[3, 3], [1, 1]]], mask)
+    array([0.75])
     """
     masks, maps = _checked(masks), np.asarray(maps, "float64")
     if maps.ndim not in (3, 4) or len(maps) != len(masks):
@@ -33,6 +38,9 @@ def object_area(masks: np.ndarray) -> np.ndarray:
     """Returns the share of the image that each mask (B, H, W) covers, (B,): the mass of a map that ignores the image.
 
     Raises ValueError for a mask without a pixel.
+
+    >>> keras_vit.analysis.object_area(np.eye(4, dtype=bool)[None])
+    array([0.25])
     """
     return _checked(masks).mean(axis=(1, 2))
 

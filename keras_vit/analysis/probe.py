@@ -36,6 +36,10 @@ def probe(
     or of tokens the `pool` counts, the "mean" of the cells or the first "token", which not every layer has; of
     what has no place the numbers as they are. With `shots` so many images of each class are learned from, drawn by
     `seed`. Raises ValueError for a tap that can't be pooled, and for a class of fewer images than `shots`.
+
+    >>> found = keras_vit.analysis.probe(model, (images, labels), (images, labels), ["embed", "norm"])
+    >>> list(found), 0 <= found["norm"] <= 1
+    (['embed', 'norm'], True)
     """
     if pool not in POOLS:
         raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")

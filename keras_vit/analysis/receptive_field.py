@@ -26,6 +26,10 @@ def effective_receptive_field(
     one at (h // 2, w // 2) of the tap's map. Each channel costs a backward pass: for each image so many `channels` are
     drawn without replacement, whose mean is that of all in expectation; None takes all, which is exact.
     `images` is (B, H, W, C), of which the paper takes 32. Raises ValueError for a tap that has no cells.
+
+    >>> fields = keras_vit.analysis.effective_receptive_field(model, images[:2], ["embed", "block_1"], channels=2)
+    >>> {name: field.shape for name, field in fields.items()}
+    {'embed': (32, 32), 'block_1': (32, 32)}
     """
     (model, images), batch = model_and_images(model, images), check_batch(batch)
     names = [names] if isinstance(names, str) else list(names)
@@ -42,7 +46,11 @@ def effective_receptive_field(
 
 
 def field_share(field: np.ndarray, mass: float = 0.5) -> float:
-    """Returns which share of the pixels of a field (H, W), the strongest, hold `mass` of it: small means local."""
+    """Returns which share of the pixels of a field (H, W), the strongest, hold `mass` of it: small means local.
+
+    >>> keras_vit.analysis.field_share(np.eye(4))  # all of it on 4 of 16 pixels, half on 2
+    0.125
+    """
     held = np.cumsum(np.sort(field, axis=None)[::-1])
     return float(np.searchsorted(held, mass * held[-1]) + 1) / field.size
 

@@ -6,7 +6,11 @@ import numpy as np
 
 
 def resize_maps(maps: np.ndarray, size: Sequence[int], interpolation: str = "bilinear") -> np.ndarray:
-    """Resizes maps (..., h, w) to `size` (H, W): "bilinear" between the centres of cells, or "nearest"."""
+    """Resizes maps (..., h, w) to `size` (H, W): "bilinear" between the centres of cells, or "nearest".
+
+    >>> keras_vit.analysis.resize_maps(np.array([[[0.0, 1.0]]]), (1, 4))
+    array([[[0.  , 0.25, 0.75, 1.  ]]])
+    """
     if interpolation not in ("bilinear", "nearest"):
         raise ValueError(f"interpolation is 'bilinear' or 'nearest', not {interpolation!r}")
     rows, columns = (_matrix(count, known, interpolation) for count, known in zip(size, maps.shape[-2:], strict=True))

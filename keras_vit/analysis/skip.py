@@ -28,6 +28,10 @@ def skip_ratio(model: keras.Model | str, images: np.ndarray, batch: int = 16) ->
     `images` (B, H, W, C). The branch is taken as it is added, after its LayerScale. Branches are "attention" and
     "mlp", in mixers "tokens" and "mlp", in residual networks, ConvNeXt and ConvMixer "convolution".
     Raises ValueError for a model without residual blocks.
+
+    >>> found = keras_vit.analysis.skip_ratio(model, images)
+    >>> list(found), list(found["block_0"]), found["block_0"]["mlp"].cells.shape
+    (['block_0', 'block_1'], ['attention', 'mlp'], (4, 4))
     """
     (model, images), batch = model_and_images(model, images), check_batch(batch)
     blocks = {layer.name: layer for layer in model.layers if isinstance(layer, Tappable) and layer.branches}

@@ -17,6 +17,11 @@ def lay_windows(model: keras.Model, name: str, windows: np.ndarray, size: Sequen
     that share no window have 0 for each other, and what a cell gives to padding is left out, so a row may
     sum to less than 1. `size` (h, w) is that of the map, needed where the model is open to images of any size.
     Raises ValueError for a tap that is no attention within windows, and for `windows` of another map.
+
+    >>> swin = keras_vit.build("swin-t", blocks=(1, 1, 1, 1), width=32, window=4, image_size=32)
+    >>> windows = keras_vit.taps.tap(swin, "stage_0_attention_0")(images)["stage_0_attention_0"]
+    >>> windows.shape, keras_vit.analysis.lay_windows(swin, "stage_0_attention_0", windows).shape
+    (TensorShape([12, 4, 1, 16, 16]), (12, 1, 64, 64))
     """
     check_names(model, [name])
     block: Any = block_of(model, name)

@@ -59,6 +59,14 @@ def train(options: Options, callbacks: Sequence[keras.callbacks.Callback] = ()) 
 
     Raises ValueError for options that can't be met, before any long work; DivergedError when the loss or a weight
     stops being a finite number; WriteError when the disk is full; WorkerLostError when another worker ends.
+
+    >>> options = keras_vit.Options(task=keras_vit.Classify()).replace(
+    ...     data="digits", model="mlp", image_size=8, augment="none", epochs=1, warmup_epochs=0.5
+    ... )
+    >>> result = keras_vit.train(options)  # doctest: +ELLIPSIS
+    epoch 1/1  loss ...
+    >>> result.model.output.shape, len(result.rows), str(result.folder.best)
+    ((None, 10), 1, 'runs/training/best.keras')
     """
     devices = strategy.choose(options.devices.strategy, options.devices.workers, options.devices.index)
     with cluster.workplace(devices, options) as folder, strategy.precision(options.devices.precision):

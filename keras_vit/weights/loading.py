@@ -44,6 +44,11 @@ def load_weights(
 
     Raises CheckpointError where any other tensor on either side is left over, has another shape or type or holds a
     number that is not finite; the model is then untouched.
+
+    >>> model.save("digits.keras")
+    >>> report = keras_vit.load_weights(other, "digits.keras")
+    >>> bool((model.predict(images, verbose=0) == other.predict(images, verbose=0)).all())
+    True
     """
     return _load(model, path, source, [_beginnings(leave)], square)
 

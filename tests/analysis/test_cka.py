@@ -44,6 +44,13 @@ def test_independent_layers_have_none_and_turned_ones_all(rng):
     np.testing.assert_allclose(got[1], 1, atol=1e-9)
 
 
+def test_a_whole_number_may_stand_for_what_is_undefined(rng):
+    summed = MinibatchCKA(1, 2)
+    x = rng.normal(size=(16, 5))
+    summed.update([x], [2 * x, np.ones((16, 3))])
+    np.testing.assert_allclose(summed.result(undefined=0), [[1, 0]])
+
+
 @pytest.fixture
 def images(rng):
     return rng.normal(size=(14, 32, 32, 3)).astype("float32")
