@@ -5,7 +5,9 @@ import dataclasses
 import inspect
 import io
 import itertools
+import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -86,6 +88,9 @@ def call(work: Callable[[], T]) -> T:
         return work()
     except (DivergedError, WorkerLostError, WriteError) as error:
         _fail(error, 1)
+    except BrokenPipeError:  # as `| head` ends: what is still to be written has no reader
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would fail as it flushes at exit
+        sys.exit(128 + signal.SIGPIPE)
     except (ValueError, OSError, ImportError) as error:
         _fail(error)
     except KeyboardInterrupt:

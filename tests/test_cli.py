@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import subprocess
 import sys
 from dataclasses import field
 from pathlib import Path
@@ -252,3 +253,12 @@ def test_name_that_the_terminal_cannot_write_is_printed_as_its_code(monkeypatch)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
     cli.call(lambda: print("猫", "caf\udce9.png"))
     assert written.getvalue() == b"\\u732b caf\\udce9.png\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    lines = "from keras_vit import cli; cli.call(lambda: [print('a line', flush=True) for _ in range(100_000)])"
+    with subprocess.Popen([sys.executable, "-c", lines], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"a line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + 13  # as a shell has it of a process that SIGPIPE ended
