@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_vit.analysis.numbers import whole_number
+
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
@@ -40,10 +42,17 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     probabilities, labels = np.asarray(probabilities, "float64"), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
         raise ValueError(f"probabilities are (B, classes) of labels (B,), not {probabilities.shape} of {labels.shape}")
-    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-3:
+    if (
+        not np.isfinite(probabilities).all()
+        or probabilities.min() < 0
+        or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-3
+    ):
         raise ValueError("each row of probabilities is at least 0 and sums to 1; take the softmax of logits")
-    if bins < 1:
-        raise ValueError(f"bins is at least 1, not {bins!r}")
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= probabilities.shape[1]:
+        raise ValueError(f"labels are the numbers of classes, 0 to {probabilities.shape[1] - 1}, not {labels[:5]}")
+    bins = whole_number("bins", bins, what="how many bins there are")
+    if bins > 10**6:
+        raise ValueError(f"bins is at most a million, not {bins}")
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_vit.analysis import flow
+from keras_vit.analysis.numbers import whole_number
 from keras_vit.heads import HEADS
 from keras_vit.keras_internals import call_node
 from keras_vit.layers import ToTokens
@@ -107,6 +108,4 @@ def check_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 def check_batch(batch: int) -> int:
     """Returns `batch`; ValueError unless it is a number of images."""
-    if not hasattr(batch, "__index__") or isinstance(batch, bool) or batch < 1:
-        raise ValueError(f"batch is how many images are computed at once, at least 1, not {batch!r}")
-    return int(batch)
+    return whole_number("batch", batch, what="how many images are computed at once")

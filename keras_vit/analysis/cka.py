@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit.analysis.cells import check_batch, check_images, layers_before_head
+from keras_vit.analysis.numbers import positive_number, whole_number
 from keras_vit.analysis.similarity import Similarity
 from keras_vit.analysis.watching import watched
 from keras_vit.models import model_of
@@ -35,10 +36,8 @@ class MinibatchCKA:
     def __init__(self, rows: int, columns: int, kernel: str = "linear", bandwidth: float = 1.0):
         if kernel not in KERNELS:
             raise ValueError(f"kernel is one of {', '.join(KERNELS)}, not {kernel!r}")
-        if not bandwidth > 0:
-            raise ValueError(f"bandwidth is a positive multiple of the median distance, not {bandwidth!r}")
         self.kernel = kernel
-        self.bandwidth = bandwidth
+        self.bandwidth = positive_number("bandwidth", bandwidth, "a positive multiple of the median distance")
         self.batches = 0
         self.across = np.zeros((rows, columns))
         self.first = np.zeros(rows)
@@ -150,6 +149,7 @@ def cka(
     >>> keras_vit.pictures.similarity_picture("cka.png", found)
     """
     shape, batch = getattr(images, "shape", None) if second_images is None else None, check_batch(batch)
+    repeats = whole_number("repeats", repeats, what="how many times the images are taken")
     built = {each: model_of(each, shape) for each in (first, second)}  # one for the same name
     first, second = built[first], built[second]
     images = check_images(first, images) if hasattr(images, "shape") else images
@@ -186,8 +186,6 @@ def _grams(summed, model, names):
 
 def _orders(images, second_images, batch, repeats, seed):
     """Yields for each repeat in which order an array of images is taken, None for as it is."""
-    if repeats < 1:
-        raise ValueError(f"repeats is at least 1, not {repeats!r}")
     if repeats == 1:
         yield None
         return

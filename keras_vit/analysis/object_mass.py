@@ -20,7 +20,7 @@ def object_mass(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     array([0.75])
     """
     masks, maps = _checked(masks), np.asarray(maps, "float64")
-    if maps.ndim not in (3, 4) or len(maps) != len(masks):
+    if maps.ndim not in (3, 4) or len(maps) != len(masks) or not maps.size:
         raise ValueError(f"maps are ({len(masks)}, h, w) or ({len(masks)}, heads, h, w), not {maps.shape}")
     if not np.isfinite(maps).all():
         raise ValueError("maps hold numbers that are not finite, which are no mass")

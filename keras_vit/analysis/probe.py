@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_vit import backend
 from keras_vit.analysis.cells import cells_of, check_batch, check_images, layers_before_head
+from keras_vit.analysis.numbers import positive_number, whole_number
 from keras_vit.analysis.watching import watched
 from keras_vit.models import model_of
 from keras_vit.taps import reduced
@@ -45,6 +46,10 @@ def probe(
         raise ValueError(f"pool is one of {', '.join(POOLS)}, not {pool!r}")
     model = model_of(model, getattr(train[0], "shape", None) if isinstance(train, tuple) else None)
     batch = check_batch(batch)
+    shots = (
+        None if shots is None else whole_number("shots", shots, what="how many images of each class are learned from")
+    )
+    penalty = positive_number("penalty", penalty, "a positive weight of the squared coefficients")
     chosen = layers_before_head(model) if names is None else [names] if isinstance(names, str) else list(names)
     known, labels = _features(model, train, chosen, pool, batch, shots, seed)
     unknown, expected = _features(model, test, chosen, pool, batch)

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_vit.analysis.cells import cells_of, check_batch, model_and_images
 from keras_vit.analysis.gradients import pullback
+from keras_vit.analysis.numbers import positive_number, whole_number
 from keras_vit.analysis.watching import watched
 from keras_vit.taps import check_names, tap
 
@@ -32,10 +33,13 @@ def effective_receptive_field(
     {'embed': (32, 32), 'block_1': (32, 32)}
     """
     (model, images), batch = model_and_images(model, images), check_batch(batch)
+    if not isinstance(names, Iterable):
+        raise ValueError(f"names are taps of the model, such as 'block_0', one or a list of them, not {names!r}")
     names = [names] if isinstance(names, str) else list(names)
     check_names(model, names)
-    if channels is not None and channels < 1:
-        raise ValueError(f"channels is how many of each tap are drawn, at least 1, or None for all, not {channels!r}")
+    if channels is not None:
+        channels = whole_number("channels", channels, what="how many of each tap are drawn (None for all)")
+    seed = whole_number("seed", seed, least=0)
     fields = {}
     for name in names:
         tapped, rng = tap(model, name), np.random.default_rng(seed)
@@ -51,6 +55,17 @@ def field_share(field: np.ndarray, mass: float = 0.5) -> float:
     >>> keras_vit.analysis.field_share(np.eye(4))  # all of it on 4 of 16 pixels, half on 2
     0.125
     """
+    field = np.asarray(field)
+    if (
+        field.ndim != 2
+        or field.dtype.kind not in "uif"
+        or not (np.isfinite(field) & (field >= 0)).all()
+        or not field.any()
+    ):
+        raise ValueError(
+            "a field is (H, W), finite numbers of 0 or more and not all 0, as effective_receptive_field gives"
+        )
+    mass = positive_number("mass", mass, "a share above 0 and at most 1", most=1)
     held = np.cumsum(np.sort(field, axis=None)[::-1])
     return float(np.searchsorted(held, mass * held[-1]) + 1) / field.size
 

@@ -51,3 +51,11 @@ def test_what_is_no_probability_is_refused():
         calibration([[0.5, 0.5]] * 2, [0, 1, 1])
     with pytest.raises(ValueError, match="not 0"):
         calibration([[0.5, 0.5]], [0], bins=0)
+
+
+def test_what_is_no_probability_or_no_class_has_no_calibration():
+    with pytest.raises(ValueError, match="each row of probabilities"):
+        calibration(np.full((3, 2), np.nan), [0, 1, 0])
+    for labels in ([0, 1, 2], [0, -1, 1], [0.0, 1.0, 0.5]):
+        with pytest.raises(ValueError, match="labels are the numbers of classes, 0 to 1"):
+            calibration(np.full((3, 2), 0.5), labels)

@@ -95,7 +95,7 @@ def test_taps_without_cells_are_refused():
         effective_receptive_field(small("mixer"), np.ones((1, 32, 48, 3)), "token_mlp_0")
     with pytest.raises(ValueError, match="no tap 'block_7'"):
         effective_receptive_field(model, images, ["block_7"])
-    with pytest.raises(ValueError, match="at least 1, or None for all, not 0"):
+    with pytest.raises(ValueError, match=r"\(None for all\), at least 1, not 0"):
         effective_receptive_field(model, images, "block_0", channels=0)
 
 
