@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.backend import load
-from keras_vit.pictures.figure import new_figure, shortened, write_figure
+from keras_vit.pictures.figure import new_figure, shortened, wrapped, write_figure
 
 COUNTED, NAMED = 20, 50  # classes up to which counts fit into the cells, and names beside the axes
 CELLS = 250  # a side; an eye would not find smaller ones
@@ -29,7 +29,8 @@ def confusion_picture(
     figure, axes, beside = _places(count)
     shares, block = _pooled(np.where(images > 0, matrix / np.maximum(images, 1), -1))
     axes.set(xlabel="predicted class", ylabel="true class" if images.all() else "true class (grey: without images)")
-    axes.set_title(f"{title}: {np.trace(matrix) / matrix.sum():.2%} of {matrix.sum():,} images right", pad=12)
+    right = f"{np.trace(matrix) / matrix.sum():.2%} of {matrix.sum():,} images right"
+    axes.set_title(f"{wrapped(title, INCHES)}\n{right}", pad=12)
     _show(figure, axes, shares, block)
     if count <= NAMED:
         _name(axes, [shortened(label, NAME) for label in labels])

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from keras_vit import backend
-from keras_vit.pictures.figure import BLUE, GREEN, VERMILION, new_figure, write_figure
+from keras_vit.pictures.figure import BLUE, GREEN, VERMILION, new_figure, wrapped, write_figure
 
 # the line styles differ too
 TRAINING = {"color": BLUE, "linestyle": "--", "label": "training"}
@@ -24,7 +24,8 @@ def curves_picture(
     Each row has "epoch", "learning_rate", and both numbers for training and, as "val_...", for validation.
     """
     names = list(dict.fromkeys(("loss", number)))
-    figure, (panels,) = new_figure(1, len(names) + 1, (4.0 * (len(names) + 1), 3.8))
+    width = 4.0 * (len(names) + 1)
+    figure, (panels,) = new_figure(1, len(names) + 1, (width, 3.8))
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else None  # a line needs two points
     for axis, name in zip(panels, names, strict=False):
@@ -47,5 +48,5 @@ def curves_picture(
         axis.spines[["top", "right"]].set_visible(False)
     for axis in panels[:-1]:
         axis.legend(frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(wrapped(title, width))
     write_figure(path, figure)

@@ -1,6 +1,7 @@
 """The style of all pictures: colours, figures, and how they are saved."""
 
 import os
+import textwrap
 from typing import Any
 
 from keras_vit import backend
@@ -24,6 +25,11 @@ def write_figure(path: str | os.PathLike, figure: Any, dpi: int = 120) -> None:
     show_as_written(figure)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=dpi, format="png")
+
+
+def wrapped(title: str, inches: float) -> str:
+    """Returns a title of 12 points in as many lines as it needs in a width of `inches`."""
+    return textwrap.fill(title, int(10.5 * inches))
 
 
 def shortened(label: str, length: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_vit.backend import load
-from keras_vit.pictures.figure import VERMILION, new_figure, write_figure
+from keras_vit.pictures.figure import VERMILION, new_figure, wrapped, write_figure
 
 if TYPE_CHECKING:
     from keras_vit.training.task import Monitor
@@ -25,7 +25,8 @@ def parallel_picture(
     `rows` are the trials from the best to the worst. Better lines are lighter; the best is thick, the default options
     dashed, failed trials dotted.
     """
-    figure, ((plot,),) = new_figure(1, 1, (2.2 + 1.35 * len(axes), 5.2))
+    width = 2.2 + 1.35 * len(axes)
+    figure, ((plot,),) = new_figure(1, 1, (width, 5.2))
     ended = [row.best[monitor.name] for row in rows if row.best is not None]
     merits = [_merit(value, ended[0], ended[-1]) for value in ended]
     for i, row in reversed(list(enumerate(rows))):  # the best on top
@@ -42,7 +43,7 @@ def parallel_picture(
     _mark(plot, len(axes), [(each, monitor.format(_value(each, ended[0], ended[-1]))) for each in levels])
     names = [name.replace("_", "\n") for name in (*(axis.name for axis in axes), monitor.name)]
     plot.set_xticks(range(len(axes) + 1), names, fontsize=10)
-    plot.set(xlim=(-0.15, len(axes) + 0.55), ylim=(-0.05, 1.05), yticks=[], title=title)
+    plot.set(xlim=(-0.15, len(axes) + 0.55), ylim=(-0.05, 1.05), yticks=[], title=wrapped(title, width))
     plot.tick_params(axis="x", length=0, pad=8)
     plot.spines[:].set_visible(False)
     _legend(figure, rows, merits)

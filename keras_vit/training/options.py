@@ -241,8 +241,9 @@ class Options(Generic[T]):
         return nested.replace(self, **changes)
 
     def title(self) -> str:
-        """Returns "MODEL on DATA", for the pictures of a run."""
-        return f"{self.model.name} on {self.data.name}"
+        """Returns "MODEL (what is changed of it) on DATA", for the pictures of a run."""
+        changes = ", ".join(f"{name} {value}" for name, value in self.model.options.items())
+        return f"{self.model.name}{f' ({changes})' if changes else ''} on {self.data.name}"
 
     def flat(self) -> dict[str, Any]:
         """Returns {flat name: value} of all options."""

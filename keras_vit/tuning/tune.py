@@ -75,7 +75,7 @@ def conclude(
         leaderboard.write(rows, axes, monitor, folder.leaderboard)
         if best.failure is not None:
             raise RunError(f"all {len(rows)} trials failed, the first with: {best.failure}; see {folder.leaderboard}")
-        title = f"{len(rows)} trials of {base.model.name} on {base.data.name}"
+        title = f"{len(rows)} trials around {base.title()}"
         parallel_picture(folder.picture, rows, axes, monitor, title)
         options = files.read_json(folder.run_of(best.number) / "options.json")
         files.write_json(folder.best_options, options)

@@ -55,6 +55,16 @@ def test_two_options_of_one_name_are_refused():
         Options(task=Twice())
 
 
+def test_sentences_name_an_option_as_python_and_the_command_line_do():
+    assert nested.named("save_every") == "save_every (--save-every)"
+
+
+def test_a_title_names_the_network_that_is_trained_and_not_what_it_was_made_of():
+    changed = BASE.replace(model_options={"patch": 4, "width": 48}, data="folder:photos")
+    assert changed.title() == "vit-ti16 (patch 4, width 48) on folder:photos"
+    assert BASE.title() == "vit-ti16 on digits"
+
+
 def test_defaults_keep_the_kind_of_the_task_alone():
     assert nested.defaults(BASE) == Options(task=Classify())
 
