@@ -17,6 +17,7 @@ from keras_vit.files import read_json, write_csv, write_json
 from keras_vit.tasks.classify import Classify
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training.options import Options
+from keras_vit.training.runs.folder import RunFolder
 from keras_vit.training.train import train
 
 # What is changed of a preset: options of training, and options of the model
@@ -67,7 +68,9 @@ def run(base, changes, seeds, output):
         found[name] = []
         for seed in seeds:
             folder = Path(output) / f"{number}-seed-{seed}"
-            train(changed(base, change, seed=seed, output=str(folder)))
+            options = changed(base, change, seed=seed, output=str(folder))
+            RunFolder(folder, options).check_length(base.run.fresh)
+            train(options)
             told = read_json(folder / "result.json")
             found[name].append(told["test"]["accuracy"])
     return found

@@ -1,6 +1,7 @@
 """Classification: which of several classes an image is of."""
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -140,6 +141,10 @@ class Classify:
         pairs = confusion.most_confused(matrix, labels)
         confusion_picture(folder.path / "confusion.png", matrix, labels, options.title(), pairs)
         return {"labels": labels, "confusion": {"counts": "confusion.csv", "most_confused": pairs}}
+
+    def commands(self, folder: RunFolder) -> list[str]:
+        run = shlex.quote(str(folder.path))
+        return [f"keras-vit predict {run} new.jpg", f"keras-vit export {run}"]
 
     def _losses(self, shares, outputs):
         """Returns the loss of each image, (B,)."""

@@ -9,6 +9,7 @@ import keras
 
 from keras_vit import bundle, data, models
 from keras_vit.layers import pair
+from keras_vit.nested import named
 from keras_vit.tasks import transfer
 from keras_vit.training.options import Options
 from keras_vit.training.task import Learner
@@ -33,7 +34,7 @@ def network_of(options: Options, source: data.Source, **needed: Any) -> keras.Mo
     model = models.build(options.model.name, weights=options.model.weights, **wanted)
     _tell_other_labels(model, options, source)
     if None in model.input_shape[1:] and options.data.test_size is None:
-        raise ValueError(f"{options.model.name} takes images of any size; give image_size")
+        raise ValueError(f"{options.model.name} takes images of any size; give {named('image_size')}")
     if options.model.lora is not None:
         transfer.add_lora(model, options.model.lora)
     if options.model.freeze is not None:

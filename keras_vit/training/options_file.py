@@ -52,7 +52,9 @@ def read(path: str | os.PathLike, start: T) -> T:
         if unknown := sorted(values.keys() - (names := nested.flat(start)).keys()):
             raise ValueError(f"names {unknown[0]!r}, which is no option{nested.did_you_mean(unknown[0], names)}")
         if values.get("fresh"):
-            raise ValueError("fresh removes what a run has written, and is no option of a file; give --fresh")
+            raise ValueError(
+                f"fresh removes what a run has written, and is no option of a file; give {nested.named('fresh')} itself"
+            )
         return nested.replace(start, **values)
     except ValueError as error:
         raise ValueError(f"options {name!r}: {error}") from None

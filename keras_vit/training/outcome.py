@@ -13,6 +13,8 @@ from keras_vit.pictures import curves_picture
 from keras_vit.training.context import Training
 from keras_vit.training.devices import strategy
 from keras_vit.training.runs import provenance
+from keras_vit.training.runs.folder import RunFolder
+from keras_vit.training.task import Task
 
 
 def write(training: Training, best: keras.Model, test: dict[str, float], metrics: dict[str, Any]) -> None:
@@ -27,6 +29,7 @@ def write(training: Training, best: keras.Model, test: dict[str, float], metrics
         "parameters": best.count_params(),
         "seconds": progress.seconds,
         "started": progress.started,
+        "schedules": progress.schedules,
         "ended": provenance.now(),
         "options": options.flat(),
         "seed": options.run.seed,
@@ -38,6 +41,13 @@ def write(training: Training, best: keras.Model, test: dict[str, float], metrics
     files.write_json(folder.result, found)
     shown = options.task.shown(source) if hasattr(options.task, "shown") else ()
     _show(options.task.monitor, found, folder, shown)
+    tell_commands(options.task, folder)
+
+
+def tell_commands(task: Task, folder: RunFolder) -> None:
+    """Prints the commands that go on from a finished run, where its task knows some."""
+    if commands := getattr(task, "commands", None):
+        print("go on with:", *commands(folder), sep="\n  ")
 
 
 def _draw(training):

@@ -128,3 +128,6 @@ class Task(Protocol):
 
         `metrics` are those of the test split, measured.
         """
+
+    def commands(self, folder: "RunFolder") -> list[str]:
+        """Returns the commands of a shell that go on from a finished run, which are printed; a task may do without."""

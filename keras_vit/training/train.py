@@ -9,22 +9,22 @@ state; the epochs (`_fit`); measure the best model on the test images (`_conclud
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Sequence
 
 import keras
 from rich import print as show
 
 from keras_vit import data
+from keras_vit.nested import named
 from keras_vit.training import loop, outcome, sizing
 from keras_vit.training.context import Training
 from keras_vit.training.devices import cluster, preemption, strategy
 from keras_vit.training.evaluation import Evaluation
 from keras_vit.training.monitor import tensorboard
-from keras_vit.training.monitor.progress import ShowProgress
+from keras_vit.training.monitor.progress import showing
 from keras_vit.training.optim.ema import averaged
 from keras_vit.training.optim.optimizers import optimizer_of
-from keras_vit.training.options import Options, chosen, profiled_steps
+from keras_vit.training.options import Options
 from keras_vit.training.runs import images, provenance, resume, state
 from keras_vit.training.runs.checkpoint import Checkpoint
 from keras_vit.training.runs.folder import RunFolder
@@ -53,9 +53,11 @@ def train(options: Options, callbacks: Sequence[keras.callbacks.Callback] = ()) 
     """Trains a model and returns the Result, whose model has the weights of the best epoch.
 
     The run lives in the folder `options.run.output`: there it goes on from its last saved state, or returns at once if
-    it is done. On SIGTERM it saves its state and ends the process with status 143. `callbacks` see the network in
-    training as their `model`, with its optimizer; those that set the learning rate or save the model work as with
-    Keras' `fit`, but what they remember is not part of the saved state.
+    it is done. Asked for other epochs, but for no fewer than are done, it goes on too: the learning rate follows the
+    schedule of these from there, so that one that had fallen to 0 rises at once. On SIGTERM it saves its state and ends
+    the process with status 143. `callbacks` see the network in training as their `model`, with its optimizer; those
+    that set the learning rate or save the model work as with Keras' `fit`, but what they remember is not part of the
+    saved state.
 
     Raises ValueError for options that can't be met, before any long work; DivergedError when the loss or a weight
     stops being a finite number; WriteError when the disk is full; WorkerLostError when another worker ends.
@@ -123,59 +125,34 @@ def _build(options, devices, source):
 
 
 def _restore(options, devices, folder, source, learner, totals):
-    """Makes the folder ready and restores the state that it holds; returns the Training."""
-    folder.begin(options.run.fresh)
-    progress = state.Progress()
-    if (found := resume.find(folder)) is not None:
-        progress = found.progress
-        images.check(folder, source, progress.skipped)
-        with devices.scope():
-            resume.go_on(folder, found, learner)
-    images.keep(folder, source)
+    """Restores the state that the folder holds and makes the folder ready; returns the Training."""
+    found = None if options.run.fresh else resume.find(folder)
+    progress = state.Progress() if found is None else found.progress
     progress.started = progress.started or provenance.now()
-    if progress.step % options.devices.steps_per_execution:
-        raise ValueError(
-            f"steps_per_execution {options.devices.steps_per_execution} does not divide the {progress.step} steps of "
-            f"epoch {progress.epochs + 1} that are done; 1 does, until the epoch ends"
-        )
-    return Training(options, devices, folder, source, learner, totals, progress)
+    training = Training(options, devices, folder, source, learner, totals, progress)
+    if found is None:
+        progress.follow(options.optim.epochs, options.optim.epochs)
+        folder.begin(options.run.fresh)
+    else:
+        resume.go_on(training, found)
+    images.keep(folder, source)
+    return training
 
 
 def _fit(training: Training, callbacks: Sequence[keras.callbacks.Callback]):
     """Trains from where the progress stands to the last epoch, saving its state in the folder."""
-    options, learner, progress = training.options, training.learner, training.progress
+    network = training.learner.network
     batches = _training_batches(training)
-    shown = ShowProgress(
-        options.optim.epochs,
-        training.steps,
-        chosen(options.optim.batch_size),
-        options.task.monitor,
-        progress.rows,
-        progress.step,
-    )
-    logs = training.folder.tensorboard
-    board = tensorboard.board(logs, write_graph=False, profile_batch=profiled_steps(options.run.profile))
-    preview = functools.partial(options.task.preview, options, training.source, learner)
-    own = [board, tensorboard.ShowInput(logs, batches, preview), shown]
-    counts = {"epochs": options.optim.epochs, "steps": training.steps}
-    with preemption.noticing(training.devices) as termination:
-        checkpoint = Checkpoint(
-            training.folder,
-            progress,
-            learner,
-            training.totals,
-            monitor=options.task.monitor,
-            every=options.run.save_every,
-            skipped=lambda: training.source.skipped,
-            termination=termination,
-            writes=cluster.is_chief(training.devices),
-        )
-        with contextlib.ExitStack() as ending:
-            ending.callback(shown.close)
-            ending.enter_context(checkpoint.finishing())
-            together = keras.callbacks.CallbackList([*own, *callbacks], model=learner.network, **counts)
-            learner.network.stop_training = False
-            _epochs(training, batches, together, checkpoint)
+    with preemption.noticing(training.devices) as termination, contextlib.ExitStack() as ending:
+        checkpoint = Checkpoint(training, termination)
+        shown = showing(training)
+        ending.callback(shown.close)
+        ending.enter_context(checkpoint.finishing())
+        counts = {"epochs": training.options.optim.epochs, "steps": training.steps}
+        own = [*tensorboard.boards(training, batches), shown]
+        together = keras.callbacks.CallbackList([*own, *callbacks], model=network, **counts)
+        network.stop_training = False
+        _epochs(training, batches, together, checkpoint)
 
 
 def _epochs(training, batches, callbacks, checkpoint):
@@ -253,6 +230,7 @@ def _done(options, folder, source):
     """Returns the Result of a training that has ended."""
     progress = resume.find(folder).progress
     images.check(folder, source, progress.skipped)
-    print(f"{folder.path} is done; --fresh starts over")
+    print(f"{folder.path} is done; with more epochs it goes on, {named('fresh')} starts over")
+    outcome.tell_commands(options.task, folder)
     best = keras.saving.load_model(folder.best, compile=False)
     return Result(best, progress.rows, options.task.monitor.best(progress.rows), folder)

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from keras_vit import files, nested
 from keras_vit.files import read_json, write_json
+from keras_vit.nested import named
 from keras_vit.training.options import identity
 from keras_vit.training.options_file import renamed
 from keras_vit.training.runs.folder import WRITER, RunError, differences
@@ -84,22 +85,27 @@ class SearchFolder:
         if not fresh and there != self._asked:
             raise RunError(
                 f"output {str(self.path)!r} holds a search with other options: {differences(there, self._asked)}; "
-                "name another output, or start over there with fresh"
+                f"name another {named('output')}, or start over there with {named('fresh')}"
             )
         if not fresh and (self.path / "oracle").exists():
-            raise RunError(f"output {str(self.path)!r} holds a search of an older version; start over with fresh")
+            raise RunError(
+                f"output {str(self.path)!r} holds a search of an older version; start over with {named('fresh')}"
+            )
 
     def _asked_there(self):
         with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):
             there = read_json(self.options)
             if there["written_by"] == WRITER:
                 return self._default | renamed(there["search"])  # as RunFolder does
-        raise RunError(f"{self.options} was not written by a search of {WRITER}; name another output")
+        raise RunError(f"{self.options} was not written by a search of {WRITER}; name another {named('output')}")
 
     def _remove(self):
         for number in (each.name for each in self.locks.iterdir() if each.name.isdigit()):
             if (claim := self.claim(number)) is None:
-                raise RunError(f"output {str(self.path)!r} is in use by another process; end it before fresh")
+                raise RunError(
+                    f"output {str(self.path)!r} is in use by another process; end it before {named('fresh')} starts "
+                    "over"
+                )
             claim.lock.release()
         for folder in (self.trials, self.path / "oracle"):  # the last of an older version
             shutil.rmtree(folder, ignore_errors=True)

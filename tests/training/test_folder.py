@@ -58,19 +58,49 @@ def test_same_options_open_the_folder_again_whatever_output_and_fresh_are(tmp_pa
 def test_other_options_are_named_and_nothing_is_touched(tmp_path):
     finished(tmp_path)
     before = contents(tmp_path)
-    with pytest.raises(RunError, match="epochs is 3 there and 5 here; name another output"):
-        RunFolder(tmp_path, Options(epochs=5)).begin()
+    said = (
+        r"image_size is \[8, 16\] there and \[8, 8\] here; name another output \(--output\), or .* fresh \(--fresh\)$"
+    )
+    with pytest.raises(RunError, match=said):
+        RunFolder(tmp_path, Options(image_size=(8, 8))).begin()
     assert contents(tmp_path) == before
+
+
+def test_a_run_may_become_one_of_more_epochs_but_no_study_takes_it_for_one(tmp_path):
+    folder, more = finished(tmp_path), RunFolder(tmp_path, Options(epochs=5))
+    more.check()
+    assert folder.is_done() and not more.is_done() and more.length() == 3
+    with pytest.raises(RunError, match="epochs is 3 there and 5 here; name another output"):
+        more.check_length()
+    more.check_length(fresh=True)
+    folder.check_length()
+    more.check_done(5)
+    with pytest.raises(
+        RunError, match=r"of 6 epochs, which can't become one of 5; give epochs \(--epochs\) of 6 or more"
+    ):
+        more.check_done(6)
+    more.begin()
+    assert not folder.result.exists() and folder.best.exists() and folder.has_state()
+    assert json.loads(folder.options.read_text())["options"]["epochs"] == 5
+
+
+def test_a_kill_leaves_no_result_of_fewer_epochs_for_that_of_more(tmp_path, monkeypatch):
+    finished(tmp_path)
+    more = RunFolder(tmp_path, Options(epochs=5))
+    monkeypatch.setattr("keras_vit.training.runs.folder.write_json", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        more.begin()
+    assert not more.is_done() and more.length() == 3
 
 
 def test_a_run_of_before_an_option_existed_had_its_default(tmp_path):
     folder = finished(tmp_path)
     told = json.loads(folder.options.read_text())
-    del told["options"]["epochs"]
+    del told["options"]["image_size"]
     folder.options.write_text(json.dumps(told))
     folder.check()
-    with pytest.raises(RunError, match="epochs is 3 there and 4 here"):
-        RunFolder(tmp_path, Options(epochs=4)).check()
+    with pytest.raises(RunError, match=r"image_size is \[8, 16\] there and \[8, 4\] here"):
+        RunFolder(tmp_path, Options(image_size=(8, 4))).check()
 
 
 def test_a_run_of_before_options_were_renamed_and_nested_goes_on(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from keras_vit.pictures import curves_picture
+from keras_vit.pictures import confusion_picture, curves_picture
 from keras_vit.training.monitor.progress import ShowProgress
 from keras_vit.training.task import Monitor
 
@@ -70,6 +70,38 @@ def test_on_a_terminal_a_bar_goes_over_the_whole_run(capsys):
     shown.close()
     assert "epoch 3/5" in shown.console.file.getvalue()
     assert capsys.readouterr().out == ""
+
+
+def bar_of(clock, monkeypatch, **options):
+    """Returns a ShowProgress on a terminal whose time is the list `clock`, with one number."""
+    monkeypatch.setattr("keras_vit.training.monitor.progress.time.monotonic", lambda: clock[0])
+    shown = showing(**options)
+    shown.console = Console(file=io.StringIO(), force_terminal=True, width=120, get_time=lambda: clock[0])
+    shown.on_train_begin()
+    return shown
+
+
+def test_the_bar_ends_with_the_numbers_of_the_last_validation(monkeypatch):
+    clock = [0.0]
+    shown = bar_of(clock, monkeypatch, epochs=5, steps=7, batch=3, rows=ROWS[:4])
+    shown.on_epoch_begin(4)
+    clock[0] = 2.0
+    shown.on_train_batch_end(6, {"loss": 0.5})
+    shown.on_epoch_end(4, {"loss": 0.4375, "val_accuracy": 0.875})
+    shown.on_train_end()
+    last = shown.console.file.getvalue().rstrip().rpartition("epoch 5/5")[2]
+    assert "loss 0.4375  val 87.50%" in last
+
+
+def test_the_bar_of_a_run_that_goes_on_first_estimates_the_time_of_the_steps_of_this_process(monkeypatch):
+    clock = [100.0]
+    shown = bar_of(clock, monkeypatch, epochs=100, steps=7, batch=3, rows=ROWS[:1] * 94, step=2)
+    shown.on_epoch_begin(94)
+    for step, seconds in ((2, 60.0), (3, 2.0), (4, 2.0)):  # the first compiles
+        clock[0] += seconds
+        shown.on_train_batch_end(step, {"loss": 0.5})
+    assert shown.bar.tasks[0].time_remaining == 2 * (6 * 7 - 5)
+    shown.close()
 
 
 def test_images_per_second_are_those_of_the_epoch(monkeypatch):
@@ -153,6 +185,17 @@ def test_a_run_that_goes_on_shows_the_pace_of_this_process(monkeypatch, capsys):
     shown.on_train_batch_end(1, {"loss": 0.5})
     shown.on_epoch_end(94, {"loss": 0.5, "val_accuracy": 0.5})
     assert capsys.readouterr().out.endswith("  0:00:20 left\n")  # 5 epochs of 2 s and 2 s
+
+
+def test_titles_of_any_length_fit_into_their_pictures(tmp_path):
+    title = "vit-ti16 (stem (64, 128), patch 1, width 256, depth 8, mlp_dim 512) on folder:/home/somebody/of/long/names"
+    counts = np.array([[5, 1], [2, 7]])
+    curves_picture(tmp_path / "curves.png", ROWS, title, number="loss", best=ROWS[-1])
+    confusion_picture(tmp_path / "confusion.png", counts, ["cat", "dog"], title, [])
+    for path in tmp_path.iterdir():
+        grey = np.asarray(Image.open(path).convert("L"))
+        top, edge = grey[: grey.shape[0] // 12], 3  # pixels
+        assert (top < 128).any() and not (top[:, :edge] < 128).any() and not (top[:, -edge:] < 128).any(), path
 
 
 @pytest.mark.parametrize("count", [1, 7])

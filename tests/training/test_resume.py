@@ -60,7 +60,7 @@ def remove(path):
 def went_on(folder, learner):
     fill(learner, 0)
     found = resume.find(folder)
-    resume.go_on(folder, found, learner)
+    resume.fill(folder, found, learner)
     values = {float(np.ravel(each)[0]) for each in state.variables(learner.model, learner.optimizer).values()}
     assert values == {found.progress.epochs}
     return found.progress.epochs
@@ -89,7 +89,9 @@ def test_a_state_whose_best_model_is_gone_gives_way_to_the_one_before_at_the_sta
 def test_two_damaged_states_are_refused_by_a_sentence_that_names_both(folder):
     cut(folder.state)
     remove(folder.best_of(1))
-    said = r"latest.npz is damaged .*so is the state before it: .*earlier.npz can't be gone on from: .* fresh$"
+    said = (
+        r"latest.npz is damaged .*so is the state before it: .*earlier.npz can't be gone on from: .* fresh \(--fresh\)$"
+    )
     with pytest.raises(RunError, match=said):
         resume.find(folder)
 

@@ -58,6 +58,7 @@ def train_missing(
         for (share, seed), each in trainings_of(options, name, network).items():
             folder = RunFolder(each.run.output, each)
             folder.check(options.fresh)
+            folder.check_length(options.fresh)
             if options.fresh or not folder.is_done():
                 missing[f"{name}, {share:.0%} of the images, seed {seed}"] = each
     train_all(train, missing, options.processes)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_vit import analysis, data, files
 from keras_vit.files import replacing
+from keras_vit.nested import named
 from keras_vit.pictures.object_mass import mask_picture, mass_picture
 from keras_vit.studies.object_mass import report
 from keras_vit.studies.object_mass.options import Options
@@ -19,6 +20,7 @@ from keras_vit.taps import list_taps
 from keras_vit.tasks.presets import classify as presets
 from keras_vit.training import options as training_options
 from keras_vit.training.runs import provenance
+from keras_vit.training.runs.folder import RunFolder
 
 METHODS = ("dino", "rollout", "gradient", "gradcam")  # beside "raw" of each block
 OF_A_CLASS = ("gradient", "gradcam")
@@ -64,7 +66,9 @@ def measure(options: Options, train: Callable) -> dict[str, Any]:
     shown: Any = None
     for seed in options.seeds:
         start = home / f"start-{seed}.npz"
-        model = train(training(options, seed), callbacks=[KeepStart(start)]).model
+        chosen = training(options, seed)
+        RunFolder(chosen.run.output, chosen).check_length(options.fresh)
+        model = train(chosen, callbacks=[KeepStart(start)]).model
         held_out = read(source, options.images, model.input_shape[1:])
         found = {}
         for state, weights in (("untrained", initial(start)), ("trained", model.get_weights())):
@@ -129,7 +133,7 @@ def initial(path: str | os.PathLike) -> list[np.ndarray]:
             return [file[f"arr_{i}"] for i in range(len(file))]
     except FileNotFoundError:
         raise ValueError(
-            f"{path}, the weights that the training began with, was removed; start over with fresh"
+            f"{path}, the weights that the training began with, was removed; start over with {named('fresh')}"
         ) from None
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.backend import load
+from keras_vit.nested import named
 from keras_vit.training.errors import DivergedError, WorkerLostError
 from keras_vit.training.options import Options
 from keras_vit.training.runs.folder import RunError, RunFolder, differences
@@ -75,7 +76,9 @@ def _kept_if_refused(name):
 def described(workers: str | None, index: int | None) -> dict[str, Any]:
     """Returns the TF_CONFIG of `workers`, "host:port,host:port", in which this process is number `index`."""
     if workers is None or index is None:
-        raise ValueError("workers and index go together: workers=host:port,host:port index=0 on the first of them")
+        raise ValueError(
+            f"{named('workers')} and {named('index')} go together: host:port,host:port and 0 on the first of them"
+        )
     addresses = [each.strip() for each in workers.split(",")]
     if wrong := [each for each in addresses if not re.fullmatch(r"\S+:\d+", each)]:
         raise ValueError(f"{wrong[0]!r} in workers is not of the form host:port")
@@ -90,7 +93,9 @@ def check(text: str | None) -> dict[str, Any]:
     """Returns the TF_CONFIG in `text`; raises ValueError where it is none of workers alone."""
     example = json.dumps(described("host1:2222,host2:2222", 0))
     if not text:
-        raise ValueError(f"the strategy multiworker needs workers and index, or {VARIABLE} such as {example}")
+        raise ValueError(
+            f"the strategy multiworker needs {named('workers')} and {named('index')}, or {VARIABLE} such as {example}"
+        )
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]

@@ -8,10 +8,19 @@ from collections.abc import Sequence
 import keras
 from rich import console, progress, table, text
 
+from keras_vit.training.context import Training
+from keras_vit.training.options import chosen
 from keras_vit.training.task import Monitor
 
 LINES = 20  # that a whole run prints where there is no terminal
 PAUSE = 0.1  # seconds between two looks at the figures: reading them takes time from short steps
+
+
+def showing(training: Training) -> "ShowProgress":
+    """Returns the ShowProgress of a training, wherever it stands."""
+    optim, progress = training.options.optim, training.progress
+    monitor = training.options.task.monitor
+    return ShowProgress(optim.epochs, training.steps, chosen(optim.batch_size), monitor, progress.rows, progress.step)
 
 
 class ShowProgress(keras.callbacks.Callback):
@@ -71,7 +80,9 @@ class ShowProgress(keras.callbacks.Callback):
         self.value, self._done = float(logs[self.monitor.name]), 0
         left = self._pace.left(epoch + 1, time.monotonic())
         every = -(-self.epochs // LINES)
-        if not self.bar and (epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0):
+        if self.bar:
+            self.bar.update(self.task, figures=self._figures(float(logs["loss"]), "val"))
+        elif epoch + 1 in (1, self.epochs) or (epoch + 1) % every == 0:
             figures = self._figures(float(logs["loss"]), self.monitor.title)
             told = "" if left is None else f"  {datetime.timedelta(seconds=round(left))} left"
             print(figures + told, flush=True)

@@ -1,6 +1,7 @@
 """Shows in TensorBoard what a model is trained on, as it sees it: augmented and mixed."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 from keras_vit.backend import load
 from keras_vit.files import WriteError, writing
 from keras_vit.pictures.batch import batch_picture
+from keras_vit.training.context import Training
 from keras_vit.training.devices import cluster
+from keras_vit.training.options import profiled_steps
 
 SHOWN = 16  # images
 
@@ -42,6 +45,14 @@ class ShowInput(keras.callbacks.Callback):
             with writer.as_default():
                 summary.image("augmented input", picture, step=epoch, description=about)
             writer.close()
+
+
+def boards(training: Training, batches: Any) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that tell TensorBoard of a training, and what the first of its `batches` look like."""
+    options, folder = training.options, training.folder.tensorboard
+    preview = functools.partial(options.task.preview, options, training.source, training.learner)
+    made = board(folder, write_graph=False, profile_batch=profiled_steps(options.run.profile))
+    return [made, ShowInput(folder, batches, preview)]
 
 
 def board(folder: Path, **options: Any) -> keras.callbacks.TensorBoard:

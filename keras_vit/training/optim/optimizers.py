@@ -31,13 +31,17 @@ def warmup_cosine(
     )
 
 
+def schedule_of(options: Optim, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns the schedule that `options` ask for; `steps` are those of one epoch."""
+    return warmup_cosine(options.learning_rate, options.epochs * steps, round(chosen(options.warmup_epochs) * steps))
+
+
 def optimizer_of(options: Optim, model: keras.Model, steps: int) -> keras.optimizers.Optimizer:
     """Returns the optimizer that `options` ask for, built for `model`; `steps` are those of one epoch."""
-    rate = warmup_cosine(options.learning_rate, options.epochs * steps, round(chosen(options.warmup_epochs) * steps))
     return make_optimizer(
         options.optimizer,
         model,
-        rate,
+        schedule_of(options, steps),
         weight_decay=options.weight_decay,
         layer_decay=options.layer_decay,
         head_steps=round(options.head_epochs * steps),

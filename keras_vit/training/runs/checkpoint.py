@@ -3,45 +3,32 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from keras_vit.files import WriteError, replacing
+from keras_vit.nested import named
+from keras_vit.training.context import Training
+from keras_vit.training.devices import cluster
 from keras_vit.training.devices.preemption import Termination
 from keras_vit.training.errors import DivergedError
 from keras_vit.training.optim.ema import averaged
 from keras_vit.training.runs import state
 from keras_vit.training.runs.background import Background
-from keras_vit.training.runs.folder import RunFolder
-from keras_vit.training.task import Learner, Monitor
-from keras_vit.training.totals import Totals
 
 
 class Checkpoint:
-    """Saves weights, optimizer and `progress` to `folder` every `every` steps and at the end of each epoch.
+    """Saves weights, optimizer and progress of a Training to its folder every few steps and at the end of each epoch.
 
     Training waits for a copy in memory only; a thread writes it. If `termination` was asked for, the state is saved
     and the process ends. The best model, without its optimizer, is written before the state that names it, so that a
-    kill at any moment leaves a state and the best model it names. Only one worker, the one with `writes`, writes the
-    state.
+    kill at any moment leaves a state and the best model it names. Of several workers the chief alone writes the state.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        progress: state.Progress,
-        learner: Learner,
-        totals: Totals,
-        *,
-        monitor: Monitor,
-        every: int,
-        skipped: Callable[[], list],
-        termination: Termination,
-        writes: bool,
-    ) -> None:
-        self.folder, self.progress, self.learner, self.totals = folder, progress, learner, totals
-        self.monitor, self.every, self.skipped = monitor, every, skipped
-        self.termination, self.writes = termination, writes
-        self.saved = progress.moment() if folder.has_state() else None
+    def __init__(self, training: Training, termination: Termination) -> None:
+        self.training, self.termination = training, termination
+        self.folder, self.progress, self.learner = training.folder, training.progress, training.learner
+        self.every = training.options.run.save_every
+        self.saved = self.progress.moment() if self.folder.has_state() else None
         self._named = self._best_epochs()  # of the state that was saved last
         self._writing = Background()
         self._mark = time.monotonic()
@@ -67,10 +54,10 @@ class Checkpoint:
 
     def after_epoch(self, row: dict[str, float]) -> None:
         """Saves the state at the end of an epoch, and the model if it is the best so far."""
-        progress = self.progress
+        progress, monitor = self.progress, self.training.options.task.monitor
         progress.epochs, progress.step, progress.metrics = int(row["epoch"]), 0, []
         progress.rows.append(row)
-        improved = progress.best is None or self.monitor.rank(row) < self.monitor.rank(progress.best)
+        improved = progress.best is None or monitor.rank(row) < monitor.rank(progress.best)
         if improved:
             progress.best = row
         self._save(improved)
@@ -94,14 +81,14 @@ class Checkpoint:
             raise WriteError(f"{error}; {kept}") from error
 
     def _save_within_epoch(self, step):
-        self.progress.step, self.progress.metrics = step, self.totals.rows()
+        self.progress.step, self.progress.metrics = step, self.training.totals.rows()
         self._save()
 
     def _save(self, improved=False):
         """Starts to write the state; and the best model, if the epoch that has ended `improved` on it."""
         progress, folder, now = self.progress, self.folder, time.monotonic()
         progress.seconds, self._mark = progress.seconds + now - self._mark, now
-        progress.skipped = sorted({*progress.skipped, *self.skipped()})
+        progress.skipped = sorted({*progress.skipped, *self.training.source.skipped})
         moment, rows, best, within = progress.moment(), list(progress.rows), progress.best, progress.step > 0
         arrays = state.snapshot(self.learner.model, self.learner.optimizer, progress)
         if not state.is_finite(arrays):
@@ -113,7 +100,7 @@ class Checkpoint:
                 self.learner.finished().save(partial)
 
         def write():
-            if self.writes:
+            if cluster.is_chief(self.training.devices):
                 state.save(folder.state, arrays, folder.earlier)
                 self.saved = moment
             if improved:
@@ -137,10 +124,12 @@ class Checkpoint:
 
     def _diverged(self, what, where):
         narrow = any("bfloat16" in layer.dtype_policy.name for layer in self.learner.network.layers)
+        wider = f", or {named('precision')} float32," if narrow else ""
         state_file = self.folder.state
         kept = f"the last good state lies in {state_file}" if self.folder.has_state() else "nothing was saved before"
         return DivergedError(
             f"{what} is no longer a finite number {where}, at learning rate "
-            f"{float(self.learner.optimizer.learning_rate):.3g}; a lower learning_rate or more warmup_epochs"
-            f"{', or precision float32,' if narrow else ''} would help, with another output or fresh; {kept}"
+            f"{float(self.learner.optimizer.learning_rate):.3g}; a lower {named('learning_rate')} or more "
+            f"{named('warmup_epochs')}{wider} would help, with another {named('output')} or "
+            f"{named('fresh')}; {kept}"
         )

@@ -11,11 +11,13 @@ from typing import Any
 
 from keras_vit import files, nested
 from keras_vit.files import leftovers, read_json, replacing, write_json
+from keras_vit.nested import named
 from keras_vit.training.options import SIZED, identity, task_of
 from keras_vit.training.options_file import renamed
 from keras_vit.training.runs.lock import BusyError, RunLock
 
 WRITER = "keras_vit"
+LENGTH = "epochs"  # the one option that may be another when a run goes on
 
 
 class RunError(ValueError):
@@ -26,7 +28,7 @@ class RunFolder:
     """The files of a run below `path`, which was asked for with the dataclass `options`.
 
     Options that don't change the result, such as where it is kept and on which devices, are not part of what a
-    run was asked for.
+    run was asked for. Of another number of epochs it is another run, but one that this may become.
     """
 
     def __init__(self, path: str | os.PathLike, options: Any) -> None:
@@ -60,12 +62,25 @@ class RunFolder:
         if fresh:
             return
         if self.result.exists() and not (self.best.exists() and self.has_state()):
-            raise RunError(f"the model or the state beside {self.result} was removed; start over with fresh")
-        open_yet = {name: there.get(name) for name in SIZED if self.asked.get(name, "") is None}
-        if self.has_state() and there != (here := self.asked | open_yet):
+            raise RunError(f"the model or the state beside {self.result} was removed; start over with {named('fresh')}")
+        if self.has_state() and there | {LENGTH: None} != self._here(there) | {LENGTH: None}:
+            raise self._other(there)
+
+    def check_length(self, fresh: bool = False) -> None:
+        """Raises RunError where the run here was asked for another number of epochs.
+
+        It could go on to them, but would not be what others are that were asked for these from the start.
+        """
+        if self.has_state() and not fresh and (there := self._read_options()) != self._here(there):
+            raise self._other(there)
+
+    def check_done(self, epochs: int) -> None:
+        """Raises RunError where more than the epochs asked for, `epochs` of them, are done."""
+        if epochs > self.asked[LENGTH]:
             raise RunError(
-                f"output {str(self.path)!r} holds a run with other options: "
-                f"{differences(there, here)}; name another output, or start over there with fresh"
+                f"output {str(self.path)!r} holds a run of {epochs} epochs, which can't become one of "
+                f"{self.asked[LENGTH]}; give {named(LENGTH)} of {epochs} or more, name another {named('output')}, or "
+                f"start over there with {named('fresh')}"
             )
 
     def chosen(self) -> dict[str, Any]:
@@ -94,13 +109,14 @@ class RunFolder:
         """Makes the folder ready; with `fresh` removes what a run had written here, and nothing else.
 
         A run that saved no state is not worth keeping, whatever its options were. Nothing is written to one that is
-        done, which may lie where nobody can write.
+        done, which may lie where nobody can write; the result of other epochs goes before the options are these.
         """
         self.check(fresh)
         if self.is_done() and not fresh:
             return
         if fresh or not self.has_state():
             self._remove_run()
+        self.result.unlink(missing_ok=True)
         for each in [*leftovers(*self._files()), *self._models()]:
             if each.name.startswith("tmp-"):  # left by a kill
                 each.unlink()
@@ -109,8 +125,12 @@ class RunFolder:
         write_json(self.options, {"written_by": WRITER, **self.task, "options": options, "chosen": self._chosen})
 
     def is_done(self) -> bool:
-        """Returns whether the run has ended."""
-        return self.result.exists()
+        """Returns whether the run has ended, with the number of epochs that it is asked for."""
+        return self.result.exists() and self.length() == self.asked[LENGTH]
+
+    def length(self) -> int:
+        """Returns how many epochs the run here was asked for when it last began."""
+        return self._read_options()[LENGTH]
 
     def kept(self) -> list[Path]:
         """Returns the files from which a run goes on, those that exist."""
@@ -158,7 +178,7 @@ class RunFolder:
                 return self._default | own | renamed(there["options"])  # a younger option had its default
         except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
             pass  # not ours, as below
-        raise RunError(f"{self.options} was not written by a recipe of {WRITER}; name another output")
+        raise RunError(f"{self.options} was not written by a recipe of {WRITER}; name another {named('output')}")
 
     def _check_is_empty(self):
         found = sorted(each.name for each in self.path.iterdir()) if self.path.exists() else []
@@ -194,9 +214,20 @@ class RunFolder:
         found = self.state.parent.glob("*best-*.keras")
         return [each for each in found if re.fullmatch(r"(tmp-([0-9a-f]{8}-)?)?best-\d+\.keras", each.name)]
 
+    def _here(self, there):
+        """Returns what is asked for, where nothing was given what the run `there` has chosen."""
+        return self.asked | {name: there.get(name) for name in SIZED if self.asked.get(name, "") is None}
+
+    def _other(self, there):
+        return RunError(
+            f"output {str(self.path)!r} holds a run with other options: {differences(there, self._here(there))}; "
+            f"name another {named('output')}, or start over there with {named('fresh')}"
+        )
+
     def _busy(self, who):
         return RunError(
-            f"output {str(self.path)!r} is in use by {who}; wait until it has ended, end it, or name another output"
+            f"output {str(self.path)!r} is in use by {who}; wait until it has ended, end it, or name another "
+            f"{named('output')}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from keras_vit import data
 from keras_vit.files import read_json, write_json
+from keras_vit.nested import named
 from keras_vit.training.runs.folder import RunError, RunFolder
 
 LEARNED = ("train", "validation")  # what changes the model; the test images change what is said of it alone
@@ -47,7 +48,8 @@ def check(folder: RunFolder, source: data.Source, skipped: Collection[str] = ())
     told = f"output {str(folder.path)!r} was begun with other images of {source.name}: "
     if (wrong := "; ".join(filter(None, changed))) and not folder.is_done():
         raise RunError(
-            f"{told}{wrong}; give it the images that it began with, name another output, or start over there with fresh"
+            f"{told}{wrong}; give it the images that it began with, name another {named('output')}, or start over "
+            f"there with {named('fresh')}"
         )
     others = [_changed(there, here, split, ()) for split in here["sizes"] if wrong or split not in LEARNED]
     gone = [_changed(there, here, split, ()) for split in LEARNED if not wrong]
@@ -84,7 +86,7 @@ def _read(file):
         return {key: there[key] for key in ("data", "names", "sizes")} | {"ids": ids}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RunError(
-            f"{file} is damaged ({error}), so nobody knows what was learned from; start over with fresh"
+            f"{file} is damaged ({error}), so nobody knows what was learned from; start over with {named('fresh')}"
         ) from error
 
 
@@ -96,7 +98,8 @@ def _check_older(folder, here):
     if sum(map(len, starts)) > len(set().union(*starts)):  # else each split has a folder of its own
         raise RunError(
             f"output {str(folder.path)!r} was begun by an older version, which drew other images of {here['data']} to "
-            "test on than this one: it may have learned from those; start over with fresh, or end it with that version"
+            f"test on than this one: it may have learned from those; start over with {named('fresh')}, or end it with "
+            "that version"
         )
 
 

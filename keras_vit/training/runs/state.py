@@ -18,8 +18,9 @@ import numpy as np
 
 from keras_vit import checked
 from keras_vit.files import replacing
+from keras_vit.nested import named
 
-FORMAT = 2  # of what `save` writes; the first had no number
+FORMAT = 3  # of what `save` writes; the first had no number
 
 
 class StateError(ValueError):
@@ -45,6 +46,21 @@ class Progress:
     seconds: float = 0.0
     skipped: list = dataclasses.field(default_factory=list)  # ids of images that could not be read
     started: str | None = None  # when, in UTC
+    # the number of epochs that the learning rate's schedule was made for, and what was done when each began
+    schedules: list = dataclasses.field(default_factory=list)
+
+    def follow(self, epochs: int, before: int) -> int | None:
+        """Notes that the training goes on to `epochs`; returns how many it went on to until now, None for the same.
+
+        `before` is that number in states of versions that didn't note it.
+        """
+        if not self.schedules:
+            self.schedules = [{"epochs": before, "after_epoch": 0, "after_step": 0}]
+        before = self.schedules[-1]["epochs"]
+        if before == epochs:
+            return None
+        self.schedules.append({"epochs": epochs, "after_epoch": self.epochs, "after_step": self.step})
+        return before
 
     def moment(self) -> str:
         """Returns where the training stands, in words."""
@@ -143,7 +159,7 @@ def fill(path: Path, arrays: dict[str, np.ndarray], model: keras.Model, optimize
     if arrays.keys() != ours.keys():
         arrays = _by_position(arrays, ours) or {}
     if {key: each.shape for key, each in arrays.items()} != {key: tuple(v.shape) for key, v in ours.items()}:
-        raise StateError(f"{path} holds the state of another model; start over with fresh")
+        raise StateError(f"{path} holds the state of another model; start over with {named('fresh')}")
     for key, variable in ours.items():
         variable.assign(arrays[key])
 
