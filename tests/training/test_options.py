@@ -38,7 +38,7 @@ def test_an_unknown_name_is_answered_with_the_closest():
 
 def test_what_cannot_change_the_result_is_no_part_of_the_identity():
     alike = {"output": "x", "fresh": True, "save_every": 5, "profile": "3", "strategy": "one", "workers": "a:1,b:2"}
-    alike |= {"index": 1, "steps_per_execution": 3, "jit_compile": False}
+    alike |= {"index": 1, "steps_per_execution": 3, "jit_compile": False, "largest_batch": 7}
     assert identity(BASE.replace(**alike)) == identity(BASE) and nested.irrelevant(BASE) == alike.keys()
     others = {"precision": "bfloat16", "seed": 3, "mixup": 0.0, "image_size": (5, 7), "model_options": {"depth": 3}}
     for name, value in others.items():
@@ -83,7 +83,7 @@ def test_defaults_keep_the_kind_of_the_task_alone():
         ({"mixup": -0.5}, "mixup is at least 0, not -0.5"),
         ({"learning_rate": math.nan}, "learning_rate is a finite number, not nan"),
         ({"learning_rate": math.inf}, "learning_rate is a finite number, not inf"),
-        ({"warmup_epochs": math.nan}, "warmup_epochs is a finite number, not nan"),
+        ({"warmup_epochs": math.nan}, "warmup_epochs is a finite number or None, not nan"),
         ({"ema": math.nan}, "ema is a finite number or None, not nan"),
         ({"epochs": 0}, "epochs is at least 1, not 0"),
         ({"epochs": 3.5}, "epochs is a whole number, not 3.5"),

@@ -122,7 +122,8 @@ class RunFolder:
                 each.unlink()
         files.folder(self.state.parent)
         options = {key: value for key, value in self.asked.items() if key != "task"}
-        write_json(self.options, {"written_by": WRITER, **self.task, "options": options, "chosen": self._chosen})
+        chosen = {"chosen": self._chosen} if self._chosen else {}
+        write_json(self.options, {"written_by": WRITER, **self.task, "options": options} | chosen)
 
     def is_done(self) -> bool:
         """Returns whether the run has ended, with the number of epochs that it is asked for."""
