@@ -4,8 +4,10 @@ import itertools
 import sys
 from collections.abc import Sequence
 
+import keras_vit
 from keras_vit import cli, nested, quiet
 from keras_vit.backend import load
+from keras_vit.training.runs import provenance
 
 # {command: (module of keras_vit.recipes, what it does)}. A module is loaded when its command is called: most of them
 # load TensorFlow, which the tree does without.
@@ -34,6 +36,8 @@ def _main(arguments):
         if arguments[: len(words)] == words:
             recipe = load(f"keras_vit.recipes.{module}")
             return recipe.main(arguments=arguments[len(words) :], prog=f"keras-vit {command}")
+    if arguments in (["--version"], ["-V"]):
+        return print(_version())
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
     below = [command for command in COMMANDS if command.split()[: len(words)] == words]
     if not below or not {"-h", "--help"}.issuperset(arguments[len(words) :]):
@@ -41,7 +45,14 @@ def _main(arguments):
     print("usage: keras-vit COMMAND ...\n")
     for command in below:
         print(f"  {command:<16}{COMMANDS[command][1]}")
-    print("\nkeras-vit COMMAND --help shows the options of a command.")
+    print("\nkeras-vit COMMAND --help shows the options of a command, keras-vit --version the versions.")
+
+
+def _version():
+    """Returns the version of keras_vit and of what it stands on, none of which is loaded for it."""
+    found = provenance.versions()
+    below = [f"{name} {found[name]}" for name in ("keras", "tensorflow", "tensorflow-cpu", "python") if name in found]
+    return f"keras_vit {keras_vit.__version__} ({', '.join(below)})"
 
 
 def _unknown(words):

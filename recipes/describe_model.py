@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_vit import checked, cli, files, registry
+from keras_vit.facts import facts
 
 SHOWN = 10  # labels
 
@@ -37,20 +38,17 @@ def describe(options):
 
 def describe_published(name):
     """Prints parameters, options and checkpoints of a model of the zoo; ZooError for an unknown name."""
-    _, config = registry.resolve(name)
-    from keras_vit.facts import facts  # loads TensorFlow, which takes seconds
-    from keras_vit.weights import published
-
-    console = Console()
     known = facts(name)
-    console.print(f"[bold]{name}[/]: {known.parameters} parameters, {known.gmacs} GMACs at {known.image}")
+    console = Console()
+    console.print(f"[bold]{name}[/]: {known.parameters:,} parameters, {known.gmacs} GMACs at {known.size}")
+    _, config = registry.resolve(name)  # loads TensorFlow, which takes seconds
     table = Table("option", "value", title="options of build", title_justify="left")
     for field in dataclasses.fields(config):
         table.add_row(field.name, Text(str(getattr(config, field.name))))  # whose brackets are no markup
     console.print(table)
     checkpoints = Table("weights=", "top-1", "at", "classes", "licence", "from", title="published checkpoints")
     checkpoints.title_justify = "left"
-    for each in published(name).values():
+    for each in known.checkpoints:
         top1, size = (f"{each.top1:.1f} %", f"{each.top1_size} px") if each.top1 else ("–", "–")
         checkpoints.add_row(each.tag, top1, size, str(each.classes), each.licence, each.repository)
     console.print(checkpoints if checkpoints.rows else "no published checkpoint is known")

@@ -39,7 +39,8 @@ def saved(tmp_path_factory):
 def test_saved_model_computes_the_same_elsewhere(saved, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    environment = os.environ | {"KERAS_BACKEND": backend}
+    # each operation of each shape is compiled for one call: what makes it fast takes longer than it saves
+    environment = os.environ | {"KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     done = subprocess.run([sys.executable, "-c", LOAD, saved], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     differences = dict(line.split() for line in done.stdout.splitlines())

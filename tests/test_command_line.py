@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+import keras_vit
 from keras_vit import __main__, bundle, data
 from keras_vit.testing import small
 
@@ -34,7 +36,7 @@ def refused(arguments, capsys):
 def test_list_prints_a_row_for_each_match(capsys):
     __main__.main(["list", "vit-l16*"])
     printed = capsys.readouterr().out
-    for fact in ("vit-l16 ", "304,326,632", "61.6", "224×224", "augreg_in21k_ft_in1k (85.9 %)", "vit-l16-384"):
+    for fact in ("vit-l16\t", "304326632", "61.6", "224×224", "augreg_in21k_ft_in1k\t85.9", "vit-l16-384"):
         assert fact in printed
     assert "vit-b16" not in printed
 
@@ -66,12 +68,23 @@ def test_a_branch_of_the_tree_is_shown_alone(capsys):
     assert "tune classify" in shown and "train classify" not in shown
 
 
-def test_the_tree_and_unknown_names_load_no_keras():
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_versions_are_those_of_what_runs(option, capsys):
+    __main__.main([option])
+    said = capsys.readouterr().out
+    assert said.startswith(f"keras_vit {keras_vit.__version__} (keras {keras.__version__}, tensorflow")
+    assert tf.__version__ in said and said.count("\n") == 1
+
+
+def test_the_tree_the_list_of_all_models_and_unknown_names_load_no_keras():
     code = """
 import contextlib, sys
 from keras_vit.__main__ import main
 main([])
-for line in ("list --help", "info --help", "trian", "list viit-*", "info vitt-b16"):
+for line in ("--version", "list --help", "info --help", "list", "list vit --sort top1"):
+    with contextlib.suppress(SystemExit):
+        main(line.split())
+for line in ("trian", "list viit", "info vitt-b16"):
     with contextlib.suppress(SystemExit):
         main(line.split())
 assert not {"keras", "tensorflow"} & sys.modules.keys()
@@ -99,7 +112,7 @@ def test_every_command_is_a_recipe_that_the_console_script_leads_to():
         ("--seed 3", "no command '--seed'; it is one of list,"),
         ("info", "Missing from keras-vit info: NAME"),
         ("info vit-b61", "did you mean 'vit-b16'"),
-        ("list viit-*", "no model matches 'viit-*'; the families"),
+        ("list viit-*", "no model matches 'viit-*' (did you mean 'vit'?); the families"),
         ("train classify --epoch 3", "no option '--epoch' (did you mean '--epochs'?)"),
         ("train classify --epochs many", "many"),
         ("predict runs/none seven.png --tpo 3", "no option '--tpo' (did you mean '--top'?)"),

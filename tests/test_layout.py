@@ -19,6 +19,7 @@ FLOORS = [
     {"checked"},
     {"overrides"},
     {"pictures", "registry"},
+    {"published"},
     {"layers"},
     {"bundle", "graphs"},
     {"heads", "outputs", "saved"},
@@ -39,9 +40,11 @@ MAY_SKIP_KERAS = {
     "backend",
     "checked",
     "discovery",
+    "facts",
     "labels",
     "nested",
     "overrides",
+    "published",
     "quiet",
     "registry",
     "serialization",
@@ -153,7 +156,8 @@ def test_wheel_adds_one_name_and_holds_zoo_recipes_and_tables(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"keras_vit"}
-    expected = [*MODULES.values(), *(ROOT / "zoo").glob("*.csv"), ROOT / "keras_vit/py.typed"]
+    expected = [*MODULES.values(), *(ROOT / "zoo").glob("*.csv")]
+    expected += [ROOT / "keras_vit/py.typed", ROOT / "keras_vit/facts.csv"]
     expected = {str(path.relative_to(ROOT)) for path in expected}
     inside = {f"keras_vit/{name}" if name.startswith(("zoo", "recipes")) else name for name in expected}
     assert inside <= set(names), inside - set(names)

@@ -4,9 +4,10 @@ from keras_vit import backend
 
 backend.load("keras")
 
+from keras_vit.published import Published, published  # noqa: E402
+from keras_vit.weights.fetching import fetch  # noqa: E402
 from keras_vit.weights.files import open_checkpoint  # noqa: E402
 from keras_vit.weights.loading import load_weights, start_from  # noqa: E402
-from keras_vit.weights.published import Published, fetch, published  # noqa: E402
 from keras_vit.weights.report import Report  # noqa: E402
 from keras_vit.weights.sources import (  # noqa: E402
     FLAX,

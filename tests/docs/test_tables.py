@@ -1,5 +1,6 @@
 """The tables of models that people read say what the zoo holds."""
 
+import csv
 import importlib.util
 from pathlib import Path
 
@@ -10,7 +11,12 @@ tables = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(tables)
 
 
-@pytest.mark.slow  # every model of the zoo is built and counted
+def test_every_row_was_counted_with_the_configuration_of_today():
+    with open(tables.TABLE, newline="", encoding="utf-8") as file:
+        rows = {row["model"]: row["config"] for row in csv.DictReader(file)}
+    assert rows == {name: tables.fingerprint(name) for name in tables.own_models()}, "run: make tables"
+
+
 @pytest.mark.parametrize("path", tables.PAGES)
 def test_page_is_not_stale(path):
     assert (tables.ROOT / path).read_text(encoding="utf-8") == tables.page(path), "run: make tables"

@@ -18,6 +18,7 @@ from keras_vit.training.devices import strategy
 from keras_vit.training.totals import Totals
 
 APART = ("clipped", "steps")  # what "all" joins: each alone on one device and in two processes, to save time
+THREE = ("plain", "all")  # what more than two processes compute: it differs in how a batch is cut alone
 BATCH, STEPS, HELD_OUT = 12, 6, 25  # a last batch of 1 image leaves all devices but one without any
 CASES = {
     "plain": {},
@@ -111,7 +112,7 @@ def main(name, folder, workers=None, index=None):
     tf.config.experimental.enable_op_determinism()
     count = 1 if workers is None else len(workers.split(","))
     for case, options in CASES.items():
-        if case in APART and (name == "mirrored" or count > 2):
+        if (case in APART and name == "mirrored") or (case not in THREE and count > 2):
             continue
         with strategy.precision("bfloat16" if case == "bfloat16" else "float32"):
             np.savez(Path(folder, f"{case}.npz"), **trained(devices, **options))

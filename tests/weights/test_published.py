@@ -19,9 +19,9 @@ from safetensors.numpy import save
 import keras_vit.zoo
 from keras_vit import Classify, Options, bundle, data
 from keras_vit.data import Preprocessing
+from keras_vit.published import _parse
 from keras_vit.tasks.network import learner_of
 from keras_vit.weights import CheckpointError, fetch, published
-from keras_vit.weights.published import _parse
 from keras_vit.weights.sources import TORCH
 
 HIDDEN = 100_000  # makes a file of 20 MB: the hub's client writes, and so resumes, by 10 MB
