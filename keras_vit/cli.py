@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -85,7 +86,8 @@ def call(work: Callable[[], T]) -> T:
         if hasattr(stream, "reconfigure"):  # a name that the terminal can't write is no reason to stop
             stream.reconfigure(errors="backslashreplace")
     try:
-        return work()
+        with _plain_warnings():
+            return work()
     except (DivergedError, WorkerLostError, WriteError) as error:
         _fail(error, 1)
     except BrokenPipeError:  # as `| head` ends: what is still to be written has no reader
@@ -96,6 +98,23 @@ def call(work: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def _plain_warnings():
+    """Within it what is meant for people is shown as a sentence, without the line of code that it comes from."""
+    usual = warnings.formatwarning
+
+    def plain(message, category, *place, **line):
+        if issubclass(category, UserWarning):
+            return f"warning: {message}\n"
+        return usual(message, category, *place, **line)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _start(presets, chosen):

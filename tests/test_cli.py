@@ -262,3 +262,13 @@ def test_a_reader_that_has_seen_enough_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 128 + 13  # as a shell has it of a process that SIGPIPE ended
+
+
+def test_a_warning_is_a_sentence_and_one_for_programmers_names_its_line():
+    program = "import warnings; from keras_vit import cli; cli.call(lambda: {}); warnings.warn('after', stacklevel=1)"
+    warned = program.format("[warnings.warn('two classes'), warnings.warn('old name', FutureWarning)]")
+    done = subprocess.run([sys.executable, "-c", warned], capture_output=True, text=True, check=True)
+    first, *others = done.stderr.splitlines()
+    assert first == "warning: two classes"
+    assert "<string>:1: FutureWarning: old name" in others
+    assert "<string>:1: UserWarning: after" in others
