@@ -148,8 +148,8 @@ def test_what_the_chief_refuses_every_worker_refuses(base, undisturbed):
 @pytest.mark.parametrize(
     ("workers", "index", "sentence"),
     [
-        ("a:1,b:2", None, r"workers \(--workers\) and index \(--index\) go together"),
-        (None, 0, r"workers \(--workers\) and index \(--index\) go together"),
+        ("a:1,b:2", None, "workers (--workers) and index (--index) go together"),
+        (None, 0, "workers (--workers) and index (--index) go together"),
         ("a:1,b", 0, "'b' in workers is not of the form host:port"),
         ("a:1,a:1", 0, "stands twice"),
         ("a:1,b:2", 2, "index 2 does not name one of 2 workers; it is 0 to 1"),

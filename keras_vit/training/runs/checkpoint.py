@@ -27,7 +27,7 @@ class Checkpoint:
     def __init__(self, training: Training, termination: Termination) -> None:
         self.training, self.termination = training, termination
         self.folder, self.progress, self.learner = training.folder, training.progress, training.learner
-        self.every = training.options.run.save_every
+        self.every, self.writes = training.options.run.save_every, cluster.is_chief(training.devices)
         self.saved = self.progress.moment() if self.folder.has_state() else None
         self._named = self._best_epochs()  # of the state that was saved last
         self._writing = Background()
@@ -100,7 +100,7 @@ class Checkpoint:
                 self.learner.finished().save(partial)
 
         def write():
-            if cluster.is_chief(self.training.devices):
+            if self.writes:
                 state.save(folder.state, arrays, folder.earlier)
                 self.saved = moment
             if improved:
