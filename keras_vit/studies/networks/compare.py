@@ -94,7 +94,8 @@ def run_of(folder: RunFolder, share: float, seed: int) -> Run:
     result = files.read_json(folder.result)
     with folder.history.open(encoding="utf-8") as lines:
         rows = tuple({key: float(value) for key, value in row.items()} for row in csv.DictReader(lines))
-    return Run(share, seed, result["images"]["train"], result["test"]["accuracy"], rows, result["seconds"])
+    images, accuracy = result["images"], result["test"]["accuracy"]
+    return Run(share, seed, images["train"], images["validation"], accuracy, rows, result["seconds"])
 
 
 def measure(options: Options, source: data.Source, candidates: Sequence[Candidate]) -> list[Section]:

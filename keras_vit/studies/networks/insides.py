@@ -13,51 +13,62 @@ from keras_vit.analysis.resizing import resize_maps
 from keras_vit.pictures.cells import field_picture
 from keras_vit.pictures.charts import gallery_picture
 from keras_vit.pictures.measures import distance_picture
+from keras_vit.studies.networks import findings
 from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section, Table
-from keras_vit.studies.wording import listed, ordered, percent, signed
+from keras_vit.studies.wording import ordered, percent, signed
 
-SHOWN = 8  # images whose maps are drawn
+SHOWN = 5  # images whose maps are drawn, evenly chosen of the classes: more would be too small to see
+SIDE = 1.8  # of each, in inches
 
 
 def looking(study: Study) -> Section:
     """Shows where the networks look, by attention and by hiding."""
-    chosen = study.examples(min(48, len(study.images)))
-    images, first = study.images[chosen], slice(0, SHOWN)
-    rows: list[tuple] = [("image", study.pixels[chosen][first], None)]
-    rolled, agreeing = {}, {}
+    images = study.images[study.examples(min(48, len(study.images)))]
+    agreeing, held = {}, {}
     for each in study.candidates:
-        hidden = attention(each.model, images, "occlusion")
         if "rollout" in methods(each.model):
-            rolled[each.name] = attention(each.model, images, "rollout")
-            agreeing[each.name] = _agreement(rolled[each.name], hidden)
-            rows.append((f"{each.name}:\nattention", study.pixels[chosen][first], rolled[each.name][first]))
-        rows.append((f"{each.name}:\nhiding", study.pixels[chosen][first], np.maximum(hidden, 0)[first]))
-    rows[1:] = sorted(rows[1:], key=lambda row: row[0].endswith("hiding"))
-    path = study.folder / "looking.png"
-    gallery_picture(path, rows, [study.class_names[study.labels[i]] for i in chosen[first]])
-    held = {name: _held_by_quarter(maps) for name, maps in rolled.items()}
+            rolled = attention(each.model, images, "rollout")
+            agreeing[each.name] = agreement(rolled, attention(each.model, images, "occlusion"))
+            held[each.name] = _held_by_quarter(rolled)
+    means = {name: float(found.mean()) for name, found in agreeing.items()}
     numbers = {f"{name}: attention on the strongest quarter of the cells": percent(held[name]) for name in held}
-    numbers |= {f"{name}: rank correlation of attention and hiding": signed(agreeing[name]) for name in held}
-    if held:
-        finding = " ".join(
-            f"{name} puts {percent(held[name])} of its attention on a quarter of the cells (even would be 25 %), and "
-            f"attention goes along with what hiding a cell costs to a rank correlation of {signed(agreeing[name])}."
-            for name in held
-        )
-    else:
-        finding = "None of these networks has attention; shown is what hiding a cell costs each of them."
+    numbers |= {f"{name}: rank correlation of attention and hiding": signed(means[name]) for name in held}
     return Section(
         title="Where they look",
         question="Which parts of an image count?",
-        pictures=(Picture(path, "Test images, and over them maps of attention and of what hiding a cell costs"),),
+        pictures=_galleries(study),
         numbers=numbers,
-        finding=finding,
+        finding=findings.looking(held, agreeing),
         method="Attention is rolled out through all blocks to what the head reads (Abnar and Zuidema 2020). Hiding "
         "paints a cell grey and takes by how much the probability of the class falls (Zeiler and Fergus 2014). Each "
-        f"map has a scale of its own. Numbers are means over {len(images)} test images.",
-        measured={"quarter": held, "correlation": agreeing},
+        f"map has a scale of its own.{_meant(images) if held else ''}",
+        measured={"quarter": held, "correlation": means},
     )
+
+
+def _meant(images):
+    return f" Numbers are means over {len(images)} test images, ± twice the standard error of the mean."
+
+
+def _galleries(study):
+    """Returns pictures of a few test images, below them each network's map: one of attention, one of hiding."""
+    chosen = study.spread(SHOWN)
+    pixels, titles = study.pixels[chosen], [study.class_names[study.labels[i]] for i in chosen]
+    kinds = {"rollout": "attention", "occlusion": "what hiding a cell costs"}
+    found = []
+    for method, what in kinds.items():
+        maps = {
+            each.name: np.maximum(attention(each.model, study.images[chosen], method), 0)
+            for each in study.candidates
+            if method in methods(each.model)
+        }
+        if maps:
+            path = study.folder / f"looking_{method}.png"
+            rows = [("image", pixels, None), *((name, pixels, each) for name, each in maps.items())]
+            gallery_picture(path, rows, titles, header=what, side=SIDE)
+            found.append(Picture(path, f"Test images, and over them maps of {what}"))
+    return tuple(found)
 
 
 def distances(study: Study) -> Section | None:
@@ -78,13 +89,11 @@ def distances(study: Study) -> Section | None:
     said = []
     for name, blocks in found.items():
         means = [float(heads.mean()) for heads in blocks.values()]
-        even = float(np.mean(list(uniform[name].values())))
-        shortest, farthest = (pick(float(pick(heads)) for heads in blocks.values()) for pick in (min, max))
-        numbers |= {f"{name}, first block": f"{means[0]:.1f} px", f"{name}, last block": f"{means[-1]:.1f} px"}
-        said.append(
-            f"The heads of {name} look {shortest:.1f} to {farthest:.1f} px far, {means[0]:.1f} px in mean in the first "
-            f"block and {means[-1]:.1f} px in the last; looking everywhere alike would be {even:.1f} px."
-        )
+        if len(blocks) > 1:
+            numbers |= {f"{name}, first block": f"{means[0]:.1f} px", f"{name}, last block": f"{means[-1]:.1f} px"}
+        else:
+            numbers[name] = f"{means[0]:.1f} px"
+        said.append(findings.distances(name, blocks, uniform[name]))
     return Section(
         title="How far attention reaches",
         question="Do heads look at neighbours, as a convolution must, or across the whole image?",
@@ -115,9 +124,10 @@ def receptive_fields(study: Study) -> Section | None:
     path = study.folder / "receptive_fields.png"
     field_picture(path, fields, {name: field_share(field) for name, field in fields.items()})
     last = {name: [found[-1]] for name, found in shares.items()}
-    starts = listed(f"{percent(found[0])} ({name})" for name, found in shares.items())
-    widest, narrowest = ordered(last)[0], ordered(last)[-1]
-    rows = [(name, percent(found[0]), percent(found[-1])) for name, found in shares.items()]
+    rows = [
+        (name, percent(found[0]) if len(found) > 1 else "one block", percent(found[-1]))
+        for name, found in shares.items()
+    ]
     return Section(
         title="What a cell sees",
         question="How much of the image moves what a cell in the middle computes?",
@@ -125,8 +135,7 @@ def receptive_fields(study: Study) -> Section | None:
             Picture(path, "For each network the gradient of the middle cell on the image, first and last block"),
         ),
         numbers={f"{name}: pixels with half of the gradient": percent(mean) for name, mean in ordered(last)},
-        finding=f"In the last block half of the gradient lies in {percent(widest[1])} of the pixels for {widest[0]} "
-        f"and in {percent(narrowest[1])} for {narrowest[0]}; in the first in {starts}.",
+        finding=findings.fields(shares),
         table=Table(("pixels that hold half of the gradient", "first block", "last block"), tuple(rows)),
         method="Effective receptive field (Luo et al. 2016) of the cell in the middle, in mean over 32 test images and "
         "16 channels drawn for each. A network that is one cell from the start has none.",
@@ -134,12 +143,12 @@ def receptive_fields(study: Study) -> Section | None:
     )
 
 
-def _agreement(maps, others):
-    """Returns the rank correlation (Spearman 1904) of maps of cells with others on them, the mean over images."""
+def agreement(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns the rank correlation (Spearman 1904) of maps of cells (B, h, w) with others on them, (B,)."""
     others = resize_maps(others, maps.shape[1:])
     ranks = [each.reshape(len(each), -1).argsort(axis=1).argsort(axis=1).astype("float64") for each in (maps, others)]
     one, other = (each - each.mean(axis=1, keepdims=True) for each in ranks)
-    return float(((one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))).mean())
+    return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
 
 
 def _held_by_quarter(maps):

@@ -11,9 +11,10 @@ from keras_vit.analysis.cka import cka
 from keras_vit.analysis.probe import probe
 from keras_vit.pictures.measures import probe_picture
 from keras_vit.pictures.similarity import similarity_lines, similarity_picture
+from keras_vit.studies.networks import findings
 from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section
-from keras_vit.studies.wording import comparison, ordered, percent, two_errors
+from keras_vit.studies.wording import listed, percent, two_errors
 from keras_vit.taps import block_of, list_taps
 
 REPEATS = 3  # of CKA, each over the images in another order
@@ -32,36 +33,18 @@ def similarities(study: Study) -> Section | None:
     pairs = [(one, other) for one, other in ((plain, plain), (token, token), (plain, token)) if one and other]
     images = study.images[:512]
     batch = min(128, len(images))
-    pictures, numbers, said, measured, spreads = [], {}, [], {}, []
-    for one, other in pairs:
-        trained, control = _compared(one, other, images, batch)
-        path = study.folder / f"cka_{one.name}_{other.name}.png"
-        similarity_picture(path, trained, control)
-        pictures.append(Picture(path, f"Heat maps of the CKA of layers of {one.name} and {other.name}"))
-        pair = one.name if one is other else f"{one.name} and {other.name}"
-        if one is not other:
-            lines = study.folder / f"cka_lines_{one.name}_{other.name}.png"
-            similarity_lines(lines, trained, control)
-            pictures.append(Picture(lines, f"Lines of the CKA of each layer of {one.name} with layers of {other.name}"))
-        measured[pair] = {
-            key: {"rows": each.rows, "columns": each.columns, "cka": each.values.tolist()}
-            | ({} if each.deviations is None else {"deviations": each.deviations.tolist()})
-            for key, each in (("trained", trained), ("untrained", control))
-        }
-        spreads += [each.deviations for each in (trained, control) if each.deviations is not None]
-        label, number, sentence = (_within if one is other else _across)(pair, trained, control)
-        numbers[label] = number
-        said.append(sentence)
+    compared = [_compared(one, other, images, batch) for one, other in pairs]
+    numbers, said = _worded(compared)
     return Section(
         title="How alike layers see",
         question="Do networks build up their view in stages, or keep it throughout?",
-        pictures=tuple(pictures),
+        pictures=tuple(picture for found in compared for picture in _drawn(study.folder, *found)),
         numbers=numbers,
         finding=" ".join(said),
         method=f"Linear CKA with the unbiased estimator in minibatches of {batch} (Nguyen et al. 2021) of "
-        f"{len(images)} test images, after each sum and norm; 1 is alike, 0 unrelated.{_repeated(spreads)} The control "
-        "shows what the architectures alone bring with them.",
-        measured=measured,
+        f"{len(images)} test images, after each sum and norm; 1 is alike, 0 unrelated.{_repeated(compared)} The "
+        "control shows what the architectures alone bring with them.",
+        measured={_pair(trained): _plain(trained, control) for trained, control in compared},
     )
 
 
@@ -74,22 +57,17 @@ def probes(study: Study) -> Section | None:
     path = study.folder / "probes.png"
     probe_picture(path, found)
     best = {name: max(layers, key=layers.__getitem__) for name, layers in found.items()}
-    first = {name: [next(iter(layers.values()))] for name, layers in found.items()}
-    last = {name: [list(layers.values())[-1]] for name, layers in found.items()}
-    gains = {name: [last[name][0] - first[name][0]] for name in found}
-    margin = two_errors(ordered(last)[0][1], len(labels))
+    last = max([*layers.values()][-1] for layers in found.values())
+    margin = two_errors(last, len(labels))
     return Section(
         title="What can be read from each layer",
         question="How early can a straight line tell the classes apart?",
         pictures=(Picture(path, "Lines of the accuracy of linear probes over the depth of each network"),),
         numbers={f"{name}, best at {best[name]}": percent(found[name][best[name]]) for name in found},
-        finding="In the last layer: "
-        + comparison(last, "the highest accuracy", margin=margin)
-        + f" From the first layer to the last it rises most in {ordered(gains)[0][0]} "
-        f"({percent(first[ordered(gains)[0][0]][0])} to {percent(last[ordered(gains)[0][0]][0])}).",
+        finding=findings.probes(found, len(labels)),
         method="Regularised least squares on the mean over the cells of each layer, fitted to "
         f"{len(study.train_sample[1]):,} training images and tested on {len(labels):,} test images (as in Raghu et al. "
-        "2021).",
+        f"2021).{findings.caution('Accuracies', margin, len(found))}",
         measured=found,
     )
 
@@ -118,8 +96,48 @@ def _compared(one, other, images, batch):
     return found
 
 
-def _repeated(spreads):
+def _pair(found):
+    """Returns what a Similarity is of, in words."""
+    return listed(dict.fromkeys(found.models))
+
+
+def _drawn(folder, trained, control):
+    """Draws the Similarity of two networks, of different ones also as lines; returns the Pictures."""
+    one, other = trained.models
+    path = folder / f"cka_{one}_{other}.png"
+    similarity_picture(path, trained, control)
+    pictures = [Picture(path, f"Heat maps of the CKA of layers of {one} and {other}")]
+    if one != other:
+        lines = folder / f"cka_lines_{one}_{other}.png"
+        similarity_lines(lines, trained, control)
+        pictures.append(Picture(lines, f"Lines of the CKA of each layer of {one} with layers of {other}"))
+    return pictures
+
+
+def _plain(trained, control):
+    """Returns what two of Similarity hold, as numbers."""
+    return {
+        key: {"rows": each.rows, "columns": each.columns, "cka": each.values.tolist()}
+        | ({} if each.deviations is None else {"deviations": each.deviations.tolist()})
+        for key, each in (("trained", trained), ("untrained", control))
+    }
+
+
+def _worded(compared):
+    """Returns {what it is: number} and the sentences of [(Similarity, its untrained control)]."""
+    numbers: dict[str, str] = {}
+    said = []
+    for trained, control in compared:
+        one, other = trained.models
+        number, sentence = (_within if one == other else _across)(_pair(trained), trained, control)
+        numbers |= number
+        said.append(sentence)
+    return numbers, said
+
+
+def _repeated(compared):
     """Returns how much the values of CKA differ from repeat to repeat, in words."""
+    spreads = [each.deviations for found in compared for each in found if each.deviations is not None]
     if not spreads:
         return ""
     typical, most = (float(pick([pick(each) for each in spreads])) for pick in (np.mean, np.max))
@@ -130,14 +148,11 @@ def _repeated(spreads):
 
 
 def _within(name, trained, control):
-    """Returns what the CKA of a network with itself says: what it is, the number, and the sentence."""
-    low, before = (_low_with_high(each.values) for each in (trained, control))
-    return (
-        f"{name}: lower half with upper half",
-        f"{low:.2f}",
-        f"Layers of the lower half of {name} are alike to those of the upper to {low:.2f} in mean (untrained: "
-        f"{before:.2f}).",
-    )
+    """Returns what the CKA of a network with itself says: the number under its name, and the sentence."""
+    said = findings.halves(name, trained.values, control.values)
+    if len(trained.values) == 1:
+        return {}, said
+    return {f"{name}: lower half with upper half": f"{findings.low_with_high(trained.values):.2f}"}, said
 
 
 def _across(pair, trained, control):
@@ -145,14 +160,8 @@ def _across(pair, trained, control):
     mean, before = (float(each.values.mean()) for each in (trained, control))
     row, column = np.unravel_index(trained.values.argmax(), trained.values.shape)
     return (
-        f"{pair}: all layers",
-        f"{mean:.2f}",
+        {f"{pair}: all layers": f"{mean:.2f}"},
         f"Across {pair} all pairs of layers are alike to {mean:.2f} in mean (untrained: {before:.2f}), most of all "
         f"{trained.rows[row]} of {trained.models[0]} and {trained.columns[column]} of {trained.models[1]}, to "
         f"{trained.values[row, column]:.2f}.",
     )
-
-
-def _low_with_high(values):
-    half = len(values) // 2
-    return float(values[:half, half:].mean())

@@ -6,10 +6,12 @@ import numpy as np
 
 from keras_vit.data.corruptions import CORRUPTIONS, corrupt
 from keras_vit.pictures.charts import Panel, gallery_picture, lines_picture
+from keras_vit.studies.networks import findings
 from keras_vit.studies.networks.study import Study
 from keras_vit.studies.report import Picture, Section, Table
-from keras_vit.studies.wording import listed, ordered, percent, points
+from keras_vit.studies.wording import ordered, percent, two_errors
 
+SIDE = 1.8  # of an image in a gallery, in inches
 _WORDS = ("noise", "blur", "loss of contrast")
 
 
@@ -21,10 +23,15 @@ def corruptions(study: Study) -> Section:
     lines_picture(path, [_panel(study, kind, found[kind]) for kind in kinds], "accuracy")
     one = study.examples(1)
     rows = [(kind, [corrupt(study.pixels[one], kind, level)[0] for level in _levels(kind)], None) for kind in kinds]
-    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"), header="level of the damage")
+    gallery_picture(shown, rows, ("none", "1", "2", "3", "4"), header="level of the damage", side=SIDE)
     means = {name: float(np.mean([_mean(found[kind][name]) for kind in kinds])) for name in found["noise"]}
     losses = {name: [found["noise"][name][0][1][0] - mean] for name, mean in means.items()}
-    each = [f"Under the most {what}, {_extremes(found[kind])}." for kind, what in zip(kinds, _WORDS, strict=True)]
+    count = len(study.labels)
+    margin = _margin(found["noise"], losses, count)
+    each = [
+        f"Under the most {what}, {findings.severest(found[kind], count)}."
+        for kind, what in zip(kinds, _WORDS, strict=True)
+    ]
     return Section(
         title="Corrupted images",
         question="How much of its accuracy does a network keep on images unlike those it learned from?",
@@ -33,10 +40,10 @@ def corruptions(study: Study) -> Section:
             Picture(path, "Three panels of accuracy over the severity of noise, blur and loss of contrast"),
         ),
         numbers={f"{name}, mean over all levels": percent(means[name]) for name, _ in ordered(losses, lowest=True)},
-        finding=f"{_losses(losses)} {' '.join(each)}",
-        method=f"{len(study.labels):,} test images, one training each, which saw none of this in training. What is "
-        "lost is the accuracy on clean images less the mean over the four levels of all three kinds; who has little "
-        "can't lose much.",
+        finding=f"{findings.losses(losses, margin)} {' '.join(each)}",
+        method=f"{count:,} test images, one training each, which saw none of this in training. What is lost is the "
+        "accuracy on clean images less the mean over the four levels of all three kinds; who has little can't lose "
+        f"much.{findings.caution('Losses', margin, len(losses))}",
         measured=found,
     )
 
@@ -82,8 +89,10 @@ def _one_damage(study, kind, title, question, method):
     levels = _levels(kind)
     hurt = [corrupt(study.pixels[chosen], kind, level) for level in levels]
     examples = [("", [each[i] for each in hurt], None) for i in range(3)]
-    gallery_picture(shown, examples, [f"{each:g}" for each in levels], header=CORRUPTIONS[kind].unit)
+    gallery_picture(shown, examples, [f"{each:g}" for each in levels], header=CORRUPTIONS[kind].unit, side=SIDE)
     losses = {name: [points_[0][1][0] - _mean(points_)] for name, points_ in found.items()}
+    count = len(study.labels)
+    margin = _margin(found, losses, count)
     rows = [(name, *(percent(values[0]) for _, values in points_)) for name, points_ in found.items()]
     return Section(
         title=title,
@@ -95,22 +104,11 @@ def _one_damage(study, kind, title, question, method):
         numbers={
             f"{name}, mean over all levels": percent(_mean(found[name])) for name, _ in ordered(losses, lowest=True)
         },
-        finding=f"{_losses(losses)} At the severest level, {_extremes(found)}.",
+        finding=f"{findings.losses(losses, margin)} At the severest level, {findings.severest(found, count)}.",
         table=Table((CORRUPTIONS[kind].unit, *(f"{level:g}" for level in levels)), tuple(rows)),
-        method=f"{method} {len(study.labels):,} test images, one training each. What is lost is the accuracy on whole "
-        "images less the mean over the levels; who has little can't lose much.",
+        method=f"{method} {count:,} test images, one training each. What is lost is the accuracy on whole images less "
+        f"the mean over the levels; who has little can't lose much.{findings.caution('Losses', margin, len(losses))}",
         measured=found,
-    )
-
-
-def _extremes(found):
-    """Returns who was most and who least often right at the last level, in words."""
-    last = {name: points_[-1][1] for name, points_ in found.items()}
-    (best, most), *_, (worst, least) = ordered(last)
-    clean = {name: points_[0][1][0] for name, points_ in found.items()}
-    return (
-        f"{best} was most often right, in {percent(most)} of cases (undamaged {percent(clean[best])}), "
-        f"and {worst} least often, in {percent(least)} (undamaged {percent(clean[worst])})"
     )
 
 
@@ -131,7 +129,6 @@ def _mean(points_):
     return float(np.mean([values[0] for _, values in points_[1:]]))
 
 
-def _losses(losses):
-    """Returns who lost how much in mean over all levels, in words."""
-    order = listed(f"{name} {points(loss)}" for name, loss in ordered(losses, lowest=True))
-    return f"In mean over all levels the networks lose, from the least to the most: {order}."
+def _margin(found, losses, count):
+    """Returns twice the standard error of the accuracy, on `count` whole images, of who loses least."""
+    return two_errors(found[ordered(losses, lowest=True)[0][0]][0][1][0], count)

@@ -15,6 +15,7 @@ class Run:
     share: float
     seed: int
     images: int  # trained on
+    validated: int  # images, of which the `rows` are, beside those trained on
     accuracy: float  # of all test images
     rows: tuple  # of metrics, one an epoch
     seconds: float
@@ -77,6 +78,12 @@ class Study:
         """Returns how many of the test images, given as `pixels` of 0 to 1, the network names right, as a share."""
         named = probabilities(candidate.model, (pixels - self.mean) / self.std).argmax(axis=1)
         return float((named == self.labels).mean())
+
+    def spread(self, count: int) -> np.ndarray:
+        """Returns the indices of at most `count` test images of as many classes, evenly chosen of all there are."""
+        classes = np.unique(self.labels)
+        chosen = classes[np.linspace(0, len(classes) - 1, min(count, len(classes))).round().astype(int)]
+        return np.array([np.flatnonzero(self.labels == label)[0] for label in chosen])
 
     def examples(self, count: int) -> np.ndarray:
         """Returns the indices of `count` test images, of one class after the other."""
