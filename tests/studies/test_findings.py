@@ -1,10 +1,12 @@
 """Findings compare only what was varied, and take no difference within the noise of the images for one."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from keras_vit.analysis import Calibration, calibration
-from keras_vit.studies.networks import findings
+from keras_vit.studies.networks import findings, outcomes
 from keras_vit.studies.wording import two_errors
 
 ONE = {"ViT": [0.6]}
@@ -51,6 +53,11 @@ def test_growth_is_said_of_several_sizes_alone_and_only_beyond_the_noise():
     close = {"ViT": [(100, [0.50]), (1000, [0.511])], "MLP": [(100, [0.40]), (1000, [0.405])]}
     said = findings.data_size(close, 10_000)
     assert "rose most" not in said and "can't tell apart by how much" in said
+
+
+def test_step_on_the_size_of_the_data_is_left_out_where_there_is_one_size():
+    runs = [SimpleNamespace(share=1.0), SimpleNamespace(share=1.0)]
+    assert outcomes.data_size(SimpleNamespace(candidates=[SimpleNamespace(runs=runs)])) is None
 
 
 def test_networks_that_gain_about_as_much_are_named_together():

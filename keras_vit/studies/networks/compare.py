@@ -28,6 +28,10 @@ from keras_vit.training.runs.folder import RunFolder
 
 tf = backend.load("tensorflow")
 
+ALONE = (
+    "A network learns from images. Each step shows a picture, the numbers that were measured, and what they say; "
+    "there is no other network to compare it with."
+)
 LEAD = (
     "Networks of different kinds learn from the same images with the same budget. Each step shows a picture, the "
     "numbers that were measured, and what they say; which network does best is left to the measurement."
@@ -66,8 +70,9 @@ def compare(options: Options, train: Callable[[training_options.Options], Any]) 
     path = Path(options.output) / "report.html"
     title = f"From neural network to Vision Transformer, on {options.data}"
     made = facts(options, candidates, time.monotonic() - begin)
-    write_report(path, title, LEAD, sections, made)
-    write_markdown(path.with_suffix(".md"), title, LEAD, sections, made)
+    lead = LEAD if len(candidates) > 1 else ALONE
+    write_report(path, title, lead, sections, made)
+    write_markdown(path.with_suffix(".md"), title, lead, sections, made)
     files.write_json(Path(options.output) / "measured.json", {each.title: each.measured for each in sections})
     print(f"the report: {path}")
     return path
