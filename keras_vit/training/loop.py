@@ -49,8 +49,9 @@ def make_train_function(
     @tf.function(reduce_retracing=True)
     def execute(iterator):
         with as_one_device(model, strategy):
-            for _ in tf.range(steps_per_execution - 1):
-                strategy.run(step, args=(next(iterator),))
+            if steps_per_execution > 1:  # a loop is traced, which takes as long as the step itself, even if it is empty
+                for _ in tf.range(steps_per_execution - 1):
+                    strategy.run(step, args=(next(iterator),))
             logs = strategy.run(step, args=(next(iterator),))
         return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
 

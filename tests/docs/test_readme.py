@@ -12,22 +12,21 @@ from PIL import Image
 
 import keras_vit
 from keras_vit import registry
+from keras_vit.testing.models import randomise
 
 pytestmark = pytest.mark.slow
 BLOCKS = re.findall(
     r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8"), re.DOTALL
 )
-
-
 # with a token for a teacher, with the averages of batch normalisation, and with windows; the contract of families has a
 # step of each
 TRAINED = ("deit", "resnet", "swin")
 
 
 def untrained(options):
-    """Returns what a training gives, but for a model that has learned nothing."""
+    """Returns what a training gives, but for a model of random weights, the head's too."""
     learner = options.task.learner(options, options.task.open(options))
-    return types.SimpleNamespace(model=learner.finished(), rows=[])
+    return types.SimpleNamespace(model=randomise(learner.finished()), rows=[])
 
 
 def small_of(family):
