@@ -44,7 +44,7 @@ def test_the_python_of_the_guides_runs_from_a_folder_of_photographs_to_a_served_
         for block in blocks_of(guide):
             exec(re.sub(r"\bepochs=\d+", "epochs=2, warmup_epochs=0.5", block), state)
         if guide == "first_training":
-            assert state["maps"].shape == (2, 8, 8)
+            assert state["maps"].shape == (2, 4, 4)
     assert (tmp_path / "served" / "photos" / "1" / "saved_model.pb").exists()
 
 
