@@ -3,7 +3,7 @@
 import keras
 
 from keras_vit.heads.linear import POOLS, LinearHead
-from keras_vit.layers import LayerNormalization
+from keras_vit.layers.norm import LayerNormalization
 
 
 def classify(
