@@ -66,6 +66,7 @@ def train(options: Options, callbacks: Sequence[keras.callbacks.Callback] = ()) 
     ...     data="digits", model="mlp", image_size=8, augment="none", epochs=1, warmup_epochs=0.5
     ... )
     >>> result = keras_vit.train(options)  # doctest: +ELLIPSIS
+    ┏...
     epoch 1/1  loss ...
     >>> result.model.output.shape, len(result.rows), str(result.folder.best)
     ((None, 10), 1, 'runs/training/best.keras')

@@ -119,9 +119,9 @@ def read(source: data.Source, count: int, shape: tuple[int, int, int]) -> HeldOu
     pictures, images, masks, labels = [], [], [], []
     for each in source.examples("test").take(count):
         pictures.append(as_given.decode(each["image"]).numpy())
-        images.append(as_given(pictures[-1]))
+        images.append(as_given.prepare(pictures[-1]))
         inside = as_mask.decode(each["mask"]) > 0
-        masks.append(as_mask(255.0 * tf.cast(inside, "float32"))[..., 0] > 0.5)
+        masks.append(as_mask.prepare(255.0 * tf.cast(inside, "float32"))[..., 0] > 0.5)
         labels.append(each["label"])
     return HeldOut(pictures, np.stack(images), np.stack(masks), np.array(labels))
 
