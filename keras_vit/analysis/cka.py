@@ -146,7 +146,6 @@ def cka(
     (('embed', 'block_0', 'block_1', 'norm'), ('embed', 'block_0', 'block_1', 'norm'))
     >>> found.values.shape, found.models
     ((4, 4), ('vit-ti16', 'vit-ti16'))
-    >>> keras_vit.pictures.similarity_picture("cka.png", found)
     """
     shape, batch = getattr(images, "shape", None) if second_images is None else None, check_batch(batch)
     repeats = whole_number("repeats", repeats, what="how many times the images are taken")

@@ -141,8 +141,8 @@ def test_many_files_are_counted_on_stderr_alone(file, tmp_path, capsys, monkeypa
 
 def test_no_more_than_two_lists_are_read_ahead(model, tmp_path, monkeypatch):
     read = []
-    real = data.reading._decoded
-    monkeypatch.setattr(data.reading, "_decoded", lambda path, how: read.append(path) or real(path, how))
+    real = data.Preprocessing.__call__
+    monkeypatch.setattr(data.Preprocessing, "__call__", lambda how, path: read.append(path) or real(how, path))
     paths = [image(tmp_path / f"{i}.png") for i in range(40)]
     lists = data.read_each(paths, data.Preprocessing((37, 41)), 4)
     assert len(next(lists)) == 4 and len(read) <= 8

@@ -112,6 +112,6 @@ def test_trainer_and_tuner_know_nothing_of_classification(room):
         f"{path.name}:{i}: {line.strip()}"
         for path in files
         for i, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-        if words.search(line)
+        if words.search(line) and not line.lstrip().startswith(">>> ")  # an example has some task
     ]
     assert len(files) > 5 and not found, "\n".join(found)
