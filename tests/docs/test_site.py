@@ -127,7 +127,7 @@ document.body.append(Object.assign(document.createElement("pre"), {id: "probe", 
 """
 
 
-@pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
+@browser.needed
 def test_the_table_of_the_zoo_filters_and_sorts(tmp_path):
     def known(licence, top):
         return [{"tag": "a", "licence": licence, "top1": top, "top1_size": "224", "classes": "1000"}]

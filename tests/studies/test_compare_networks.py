@@ -16,7 +16,6 @@ from keras_vit.recipes import compare_networks as recipe
 from keras_vit.studies.networks import compare, trainings
 from keras_vit.studies.networks.networks import networks
 
-needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 pytestmark = pytest.mark.slow
 # one of each kind: a row of pixels, neighbourhoods, attention
 SMOKE = dataclasses.replace(recipe.PRESETS["smoke"](), networks=("MLP", "ResNet", "ViT"))
@@ -60,7 +59,7 @@ def test_report_has_every_step_with_pictures_numbers_and_a_finding(compared):
     assert str(Path(compared[0].output) / "report.html") in compared[1].replace("\n", "")
 
 
-@needs_browser
+@browser.needed
 @pytest.mark.parametrize("width", [1200, 500])
 def test_browser_shows_all_pictures_without_an_error(compared, tmp_path, width):
     found = browser.open_page(Path(compared[0].output) / "report.html", tmp_path, width)

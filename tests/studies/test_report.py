@@ -12,7 +12,6 @@ from PIL import Image
 
 from keras_vit.studies.report import Picture, Section, Table, write_markdown, write_report
 
-needs_browser = pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
 NASTY = '<script>alert("1 & 2")</script>'
 
 
@@ -129,7 +128,7 @@ def test_markdown_shows_names_as_they_are(tmp_path, name):
     assert unquote(image.attrs["src"]) == "pic (1) ü#/a b.png"
 
 
-@needs_browser
+@browser.needed
 @pytest.mark.parametrize("width", [1200, 500])
 def test_browser_shows_the_pictures_and_says_nothing(report, tmp_path, width):
     found = browser.open_page(report, tmp_path, width)
@@ -138,7 +137,7 @@ def test_browser_shows_the_pictures_and_says_nothing(report, tmp_path, width):
     assert found["wide"] <= found["window"]
 
 
-@needs_browser
+@browser.needed
 def test_browser_would_tell_of_broken_pictures_and_of_scripts(tmp_path):
     path = tmp_path / "broken.html"
     policy = '<meta http-equiv="Content-Security-Policy" content="script-src \'none\'">'
