@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.skipping import DataError
@@ -24,13 +25,25 @@ def relabelled(source: Source, labels: Sequence[str]) -> Source:
         raise DataError(f"{source.name} has classes that are not known: {_listed(unknown)}; known are {_listed(known)}")
     if twice := [name for name in own if known.count(name) > 1]:
         raise DataError(f"{_listed(twice)} of {source.name} is the name of several classes, and nothing says which")
+    # the last is that of a class that nobody tells, -1
+    numbers = np.array([*map(known.index, own), -1], "int64")
     with tf.device("CPU"):
-        numbers = tf.constant([known.index(name) for name in own], "int64")
+        table = tf.constant(numbers)
 
     def read(split, shuffle):
-        return source.read(split, shuffle).map(lambda row: {**row, "label": tf.gather(numbers, row["label"])})
+        rows = source.read(split, shuffle)
+        return rows.map(lambda row: {**row, "label": tf.gather(table, row["label"] % len(numbers))})
 
-    return dataclasses.replace(source, targets={**source.targets, "label": Target("class", known)}, read=read)
+    def classes(split):
+        found = source.classes(split)
+        return None if found is None else numbers[found]
+
+    return dataclasses.replace(
+        source,
+        targets={**source.targets, "label": Target("class", known)},
+        read=read,
+        classes=classes if source.classes else None,
+    )
 
 
 def whole(source: Source) -> Source:
@@ -48,7 +61,17 @@ def whole(source: Source) -> Source:
     def ids(split):
         return sum(map(source.ids, SPLITS), ()) if split == "test" else source.ids(split)
 
-    return dataclasses.replace(source, sizes=sizes, read=read, ids=ids if source.ids else None)
+    def classes(split):
+        found = [source.classes(each) for each in (SPLITS if split == "test" else (split,))]
+        return None if any(each is None for each in found) else np.concatenate(found)
+
+    return dataclasses.replace(
+        source,
+        sizes=sizes,
+        read=read,
+        ids=ids if source.ids else None,
+        classes=classes if source.classes else None,
+    )
 
 
 def _listed(names):

@@ -45,5 +45,5 @@ def notice(asked: Options[T], options: Options[T], images: int) -> str | None:
     chosen = [f"{name} {getattr(options.optim, name):g}" for name in SIZED if getattr(asked.optim, name) is None]
     if not chosen:
         return None
-    given, epochs = "which wasn't given" if len(chosen) == 1 else "which weren't given", options.optim.epochs
-    return f"{' and '.join(chosen)}, {given}, for {images:,} training images and {epochs} epochs"
+    epochs = options.optim.epochs
+    return f"chosen for {images:,} training images and {epochs} epochs, unless given: {', '.join(chosen)}"

@@ -52,7 +52,7 @@ def test_what_is_given_stays_and_nothing_is_told_of_it():
     assert sizing.fill(given, 10, 1, {"batch_size": 4}) == given and sizing.notice(given, given, 10) is None
     half = PLAIN.replace(warmup_epochs=0.0)
     told = sizing.notice(half, sizing.fill(half, 54, 1, {}), 54)
-    assert told == "batch_size 8, which wasn't given, for 54 training images and 90 epochs"
+    assert told == "chosen for 54 training images and 90 epochs, unless given: batch_size 8"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_presets_for_own_images_run_on_a_small_folder(photos, tmp_path, capsys, 
     )
     assert len(train(options).rows) == 2
     said = " ".join(capsys.readouterr().out.split())
-    assert "batch_size 8 and warmup_epochs 0.2, which weren't given" in said
+    assert "epochs, unless given: batch_size 8, warmup_epochs 0.2" in said
     for name in ("options.json", "result.json"):
         told = json.loads((tmp_path / "run" / name).read_text())["options"]
         assert (told["batch_size"], told["warmup_epochs"]) == (8, 0.2)
