@@ -143,11 +143,15 @@ def opened(output: str | None) -> Iterator[IO[str]]:
 
 def _text(file):
     def write(path, labels, shares):
-        name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
-        told = ", ".join(f"{label} ({share:.1%})" for label, share in zip(labels, shares, strict=True))
-        print(f"{name}: {told}", file=file)
+        told = ", ".join(f"{_in_line(label)} ({share:.1%})" for label, share in zip(labels, shares, strict=True))
+        print(f"{_in_line(path)}: {told}", file=file)
 
     return write
+
+
+def _in_line(name):
+    """Returns a name that may hold a line break, or whatever a terminal obeys, as it can stand in one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _csv(file):

@@ -147,3 +147,10 @@ def test_no_more_than_two_lists_are_read_ahead(model, tmp_path, monkeypatch):
     lists = data.read_each(paths, data.Preprocessing((37, 41)), 4)
     assert len(next(lists)) == 4 and len(read) <= 8
     lists.close()
+
+
+def test_a_line_is_one_line_whatever_a_class_is_called(file, tmp_path, capsys):
+    path = image(tmp_path / "b.png")
+    run(file, path, "--top", "7")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "line\\nbreak (" in line and "犬 (" in line
