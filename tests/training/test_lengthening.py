@@ -123,3 +123,14 @@ def test_a_run_that_is_not_done_goes_on_to_other_epochs_within_an_epoch(two, tmp
 
 def interrupt():
     raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_what_a_run_has_chosen_stays_when_it_goes_on_to_more_epochs(two):
+    """A warm-up of a tenth of the new epochs would be another run's."""
+    options = two.replace(batch_size=None, warmup_epochs=None, epochs=1, output=f"{two.run.output}-chosen")
+    first = train(options)
+    longer = train(options.replace(epochs=3))
+    assert longer.rows[: len(first.rows)] == first.rows and len(longer.rows) == 3
+    kept = [files.read_json(Path(options.run.output, name))["options"] for name in ("options.json", "result.json")]
+    assert [(each["warmup_epochs"], each["batch_size"]) for each in kept] == 2 * [(0.1, 16)]
